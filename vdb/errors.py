@@ -1,0 +1,61 @@
+"""The small family of errors that vdb raises on purpose.
+
+Each message is one line that says what is wrong, where it is (file and line, item id, model, layer) and what to do.
+The command line prints the message alone; anything outside this family is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class VdbError(Exception):
+    """Base of every error that vdb raises on purpose."""
+
+
+class InputError(VdbError):
+    """What was given cannot be taken in: a malformed file, a duplicate id, an option out of range."""
+
+
+class NotFoundError(VdbError):
+    """A store, space, model, layer or item that was named is not there."""
+
+    @classmethod
+    def named(cls, kind: str, name: str, known: Iterable[str], hint: str = "") -> NotFoundError:
+        """Make the error for ``name``, suggesting the nearest of the ``known`` names.
+
+        Parameters
+        ----------
+        kind : str
+            What was looked for, as a word: "model", "space".
+        name : str
+            The name that was given.
+        known : iterable of str
+            Names that exist.
+        hint : str
+            A last sentence: what to do.
+        """
+        options = sorted(known)
+        near = get_close_matches(name, options, n=3, cutoff=0.6)
+        message = f"no {kind} {name!r}"
+        if near:
+            message += f"; did you mean {' or '.join(near)}?"
+        elif options and len(options) <= 12:  # noqa: PLR2004 - what fits on one line
+            message += f"; there are: {', '.join(options)}"
+        return cls(f"{message}{'' if message.endswith('?') or not hint else ';'} {hint}".strip())
+
+
+class RecipeMismatchError(VdbError):
+    """A space holds vectors of another recipe than the one that would be written into it."""
+
+
+class StoreError(VdbError):
+    """The store cannot be read or written: a newer schema, a damaged table, a write that failed its check."""
+
+
+class ModelError(VdbError):
+    """A model cannot be loaded, or does not behave as its recipe says."""

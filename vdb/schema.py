@@ -1,0 +1,200 @@
+"""The tables of a store: their columns, their keys and the version of the whole.
+
+Every table has one non-nullable string ``key`` column. Lance is told that it is the (unenforced) primary key, which
+makes concurrent inserts of the same key conflict instead of duplicating rows (docs/design/keys.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vdb.recipe import Layer, Modality, StoredDtype
+
+SCHEMA_VERSION = 1
+"""Raised by one with every change of the tables below; vdb.migrations leads from each version to the next."""
+
+DATA_STORAGE_VERSION = "2.2"
+"""Lance's file format. Pinned: newer formats cannot be read by every lancedb within our bounds."""
+
+ORIGINAL = "original"
+"""The variant of an item that nobody altered."""
+
+_KEY = pa.field(
+    "key", pa.string(), nullable=False, metadata={"lance-schema:unenforced-primary-key": "true"}
+)
+
+
+def _text(name: str, *, nullable: bool = False) -> pa.Field:
+    return pa.field(name, pa.string(), nullable=nullable)
+
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+# Items. `source` says where a row came from ("captions.json", "items.csv:12"), so that two claims on one id
+# can both be named.
+CONCEPTS = pa.schema(
+    [_KEY, _text("concept_id"), _text("name"), _text("dataset"), _text("source")],
+)
+IMAGES = pa.schema(
+    [
+        _KEY,
+        _text("image_id"),
+        _text("concept_id", nullable=True),
+        _text("uri"),
+        _text("sha256"),
+        _text("dataset"),
+        _text("source"),
+    ]
+)
+CAPTIONS = pa.schema(
+    [
+        _KEY,
+        _text("caption_id"),
+        _text("concept_id", nullable=True),
+        _text("text"),
+        _text("gloss", nullable=True),  # an English reading, for captions in another language
+        _text("dataset"),
+        _text("source"),
+    ]
+)
+PAIRS = pa.schema(
+    [_KEY, _text("image_id"), _text("caption_id"), _text("dataset"), _text("source")],
+)
+SEGMENTS = pa.schema(
+    [
+        _KEY,
+        _text("image_id"),
+        _text("segment_id"),
+        _text("category"),
+        pa.field("is_thing", pa.bool_(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        _text("counts"),  # COCO's compressed run-length encoding, as pycocotools writes it
+        _text("dataset"),
+        _text("source"),
+    ]
+)
+
+# The store's own books.
+SPACES = pa.schema(
+    [
+        _KEY,
+        _text("space"),
+        _text("model"),
+        _text("modality"),
+        _text("fingerprint"),
+        _text("recipe"),  # vdb.recipe.Recipe as JSON
+        pa.field("created_at", _TIME, nullable=False),
+    ]
+)
+FAILURES = pa.schema(
+    [
+        _KEY,
+        _text("space"),
+        _text("item_id"),
+        _text("variant"),
+        _text("reason"),
+        _text("run_id"),
+        pa.field("failed_at", _TIME, nullable=False),
+    ]
+)
+RUNS = pa.schema(
+    [
+        _KEY,
+        _text("run_id"),
+        _text("command"),
+        _text("parameters"),  # JSON
+        _text("versions"),  # JSON
+        pa.field("seed", pa.int64(), nullable=True),
+        pa.field("started_at", _TIME, nullable=False),
+        pa.field("seconds", pa.float64(), nullable=False),
+    ]
+)
+PICTURES = pa.schema(
+    [
+        _KEY,
+        _text("run_id"),
+        _text("name"),
+        _text("title"),
+        _text("spec"),  # Vega-Lite JSON, the data in it
+        pa.field("svg", pa.binary(), nullable=False),
+        pa.field("png", pa.binary(), nullable=False),
+    ]
+)
+META = pa.schema([_KEY, _text("value")])
+
+TABLES: dict[str, pa.Schema] = {
+    "concepts": CONCEPTS,
+    "images": IMAGES,
+    "captions": CAPTIONS,
+    "pairs": PAIRS,
+    "segments": SEGMENTS,
+    "spaces": SPACES,
+    "failures": FAILURES,
+    "runs": RUNS,
+    "pictures": PICTURES,
+    "meta": META,
+}
+
+KEYED_BY: dict[str, tuple[str, ...]] = {
+    "concepts": ("concept_id",),
+    "images": ("image_id",),
+    "captions": ("caption_id",),
+    "pairs": ("image_id", "caption_id"),
+    "segments": ("image_id", "segment_id"),
+    "spaces": ("space",),
+    "failures": ("space", "item_id", "variant"),
+    "runs": ("run_id",),
+    "pictures": ("run_id", "name"),
+}
+"""The columns whose values, joined by :func:`key_of`, are a row's key."""
+
+
+def key_of(*parts: str) -> str:
+    r"""Join parts into one key; no two tuples of parts share a key.
+
+    >>> key_of("img-1", "original")
+    'img-1|original'
+    >>> key_of("a|b", "c") == key_of("a", "b|c")
+    False
+    """
+    return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in parts)
+
+
+def layer_column(index: int) -> str:
+    """Name the column of a layer: ``layer_00``, ``layer_01``, ..."""
+    return f"layer_{index:02d}"
+
+
+def id_column(modality: Modality) -> str:
+    """Name the id column of the items that a modality encodes."""
+    return "image_id" if modality == "image" else "caption_id"
+
+
+def space_schema(modality: Modality, layers: Sequence[Layer], dtype: StoredDtype) -> pa.Schema:
+    """Lay out a space: a row for each (item, variant), a column for each layer.
+
+    Returns
+    -------
+    pa.Schema
+        ``key``, ``image_id`` or ``caption_id``, ``concept_id``, ``variant``, then ``layer_00`` ... of
+        ``fixed_size_list<dtype>[width]``.
+    """
+    scalar = pa.float16() if dtype == "float16" else pa.float32()
+    return pa.schema(
+        [
+            _KEY,
+            _text(id_column(modality)),
+            _text("concept_id", nullable=True),
+            _text("variant"),
+            *(
+                pa.field(layer_column(i), pa.list_(scalar, layer.width), nullable=False)
+                for i, layer in enumerate(layers)
+            ),
+        ]
+    )
