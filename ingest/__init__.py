@@ -1,0 +1,1 @@
+"""What fills the store: dataset adapters, encoders, extraction, the demo world."""

@@ -1,0 +1,1 @@
+"""Dataset adapters: what reads a format and yields batches of items."""
