@@ -113,6 +113,7 @@ RUNS = pa.schema(
         pa.field("seed", pa.int64(), nullable=True),
         pa.field("started_at", _TIME, nullable=False),
         pa.field("seconds", pa.float64(), nullable=False),
+        _text("outcome"),  # "finished", or the error that ended it
     ]
 )
 PICTURES = pa.schema(

@@ -1,0 +1,280 @@
+"""A store: its items, its spaces, its books, all as Polars LazyFrames that push down to Lance."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+
+from vdb import migrations, schema, tables
+from vdb.errors import InputError, NotFoundError, RecipeMismatchError
+from vdb.names import check_space_name
+from vdb.recipe import Recipe
+from vdb.schema import key_of
+from vdb.space import Space, now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SPACE = "space."
+_RESULT = "result."
+_QUESTIONS = ("select", "with", "show", "explain")
+
+
+def open_database(
+    uri: str, *, create: bool = False, storage_options: dict[str, str] | None = None
+) -> Database:
+    """Open or make a store; see :func:`vdb.open`."""
+    local = "://" not in uri
+    if local and not create and not Path(uri).is_dir():
+        raise NotFoundError(
+            f"no store at {uri}; `vdb add` makes one, or vdb.open(..., create=True)"
+        )
+    connection = tables.connect(uri, storage_options)
+    version = migrations.recorded_version(connection)
+    if version is None:
+        if not create:
+            raise NotFoundError(
+                f"no store at {uri}; `vdb add` makes one, or vdb.open(..., create=True)"
+            )
+        migrations.record_version(connection, schema.SCHEMA_VERSION)
+    else:
+        migrations.check_version(version)
+    return Database(uri, connection)
+
+
+class Database:
+    """A store of items and of the vectors that models made of them; made by :func:`vdb.open`.
+
+    Attributes
+    ----------
+    uri : str
+        Where it is.
+    """
+
+    def __init__(self, uri: str, connection: Any) -> None:  # noqa: ANN401 - lancedb is untyped
+        self.uri = uri
+        self._connection = connection
+
+    def __repr__(self) -> str:
+        return f"vdb.open({self.uri!r})"
+
+    # Items ------------------------------------------------------------------------------------------------------------
+
+    def concepts(self) -> pl.LazyFrame:
+        """Return what images and captions are exemplars of: ``concept_id``, ``name``, ``dataset``, ``source``."""
+        return self.read("concepts")
+
+    def images(self) -> pl.LazyFrame:
+        """Return the images: ``image_id``, ``concept_id``, ``uri``, ``sha256``, ``dataset``, ``source``."""
+        return self.read("images")
+
+    def captions(self) -> pl.LazyFrame:
+        """Return the captions: ``caption_id``, ``concept_id``, ``text``, ``gloss``, ``dataset``, ``source``."""
+        return self.read("captions")
+
+    def pairs(self) -> pl.LazyFrame:
+        """Return which image and which caption belong together: ``image_id``, ``caption_id``, ..."""
+        return self.read("pairs")
+
+    def segments(self) -> pl.LazyFrame:
+        """Return the masks: ``image_id``, ``category``, ``is_thing``, size and COCO ``counts``."""
+        return self.read("segments")
+
+    # The store's own books --------------------------------------------------------------------------------------------
+
+    def spaces(self) -> pl.LazyFrame:
+        """Return the spaces: ``space``, ``model``, ``modality``, ``fingerprint``, ``recipe``, ``created_at``."""
+        return self.read("spaces")
+
+    def failures(self) -> pl.LazyFrame:
+        """Return what could not be ingested: ``space``, ``item_id``, ``variant``, ``reason``, ..."""
+        return self.read("failures")
+
+    def runs(self) -> pl.LazyFrame:
+        """Return what was done: ``run_id``, ``command``, ``parameters``, ``versions``, ``seed``, times, outcome."""
+        return self.read("runs")
+
+    def pictures(self) -> pl.LazyFrame:
+        """Return the pictures analyses drew: ``run_id``, ``name``, ``title``, ``spec``, ``svg``, ``png``."""
+        return self.read("pictures")
+
+    def result(self, analysis: str) -> pl.LazyFrame:
+        """Return every kept row of an analysis, with its ``run_id``.
+
+        Raises
+        ------
+        NotFoundError
+            Nothing was kept under that name.
+        """
+        kept = self.results()
+        if analysis not in kept:
+            raise NotFoundError.named(
+                "result", analysis, kept, f"run `vdb analyze {analysis}` first"
+            )
+        return pl.scan_lance(self._connection.open_table(_RESULT + analysis)).drop("key")
+
+    def results(self) -> list[str]:
+        """List the analyses with kept results."""
+        return self._named(_RESULT)
+
+    # Spaces -----------------------------------------------------------------------------------------------------------
+
+    def space(self, name: str) -> Space:
+        """Return the space ``name``.
+
+        Raises
+        ------
+        NotFoundError
+            There is none; near misses are suggested.
+        """
+        found = self.spaces().filter(pl.col("space") == name).collect()
+        if found.is_empty():
+            known = self.spaces().select("space").collect()["space"].to_list()
+            raise NotFoundError.named("space", name, known, "`vdb ingest --model NAME` makes one")
+        recipe = Recipe.from_json(found["recipe"][0])
+        return Space(name, recipe, partial(self._space_table, name, recipe))
+
+    def create_space(self, name: str, recipe: Recipe) -> Space:
+        """Return the space ``name`` for writing, made if it is not there.
+
+        Raises
+        ------
+        InputError
+            ``name`` cannot name a space.
+        RecipeMismatchError
+            The space is there under another recipe; the fields that differ are named.
+        """
+        check_space_name(name)
+        row = {
+            "key": key_of(name),
+            "space": name,
+            "model": recipe.model,
+            "modality": recipe.modality,
+            "fingerprint": recipe.fingerprint,
+            "recipe": recipe.to_json(),
+            "created_at": now(),
+        }
+        tables.insert(self.table("spaces"), pa.Table.from_pylist([row], schema.SPACES))
+        space = self.space(name)
+        if space.recipe.fingerprint != recipe.fingerprint:
+            raise RecipeMismatchError(
+                f"space {name!r} holds another recipe: "
+                f"{'; '.join(space.recipe.differences(recipe))}; "
+                "use the same settings, or another name for the space (--space NAME)"
+            )
+        return space
+
+    def scan(
+        self,
+        space: str,
+        layers: Sequence[int | str] | None = None,
+        variant: str | None = None,
+    ) -> pl.LazyFrame:
+        """Return the rows of a space: its id column, ``concept_id``, ``variant`` and the layers asked for.
+
+        Parameters
+        ----------
+        space : str
+        layers : sequence of int or str, optional
+            Indices (negative ones count from the last) or names; all by default.
+        variant : str, optional
+            Only this variant.
+        """
+        return self.space(space).scan(layers, variant)
+
+    # Asking -----------------------------------------------------------------------------------------------------------
+
+    def sql(self, query: str) -> pl.LazyFrame:
+        """Ask in SQL; reads only.
+
+        Every table stands under its name, a space under its own and a result under its analysis's; a name with a
+        dash wants double quotes: ``SELECT image_id FROM "vit-l" WHERE variant = 'original'``.
+
+        Raises
+        ------
+        InputError
+            The query cannot be read, is not a question, or names a table or column that is not there.
+        """
+        if not query.lstrip(" \t\r\n(").lower().startswith(_QUESTIONS):
+            raise InputError(f"only {', '.join(_QUESTIONS).upper()} can be asked, not {query!r}")
+        frames = {name: self.read(name) for name in schema.TABLES if name != "meta"}
+        for name in self._named(_SPACE):
+            frames[name] = pl.scan_lance(self._connection.open_table(_SPACE + name)).drop("key")
+        frames |= {name: self.result(name) for name in self.results()}
+        try:
+            return pl.SQLContext(frames, register_globals=False).execute(query, eager=False)
+        except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
+            raise InputError(
+                f"cannot answer {query!r}: {str(error).splitlines()[0]}; "
+                f"the tables are {', '.join(sorted(frames))}"
+            ) from error
+
+    def neighbours(
+        self,
+        space: str,
+        *,
+        layer: int | str,
+        of: str,
+        k: int = 10,
+        variant: str = schema.ORIGINAL,
+    ) -> pl.DataFrame:
+        """Find the ``k`` items nearest to one by cosine similarity, exactly.
+
+        Returns
+        -------
+        pl.DataFrame
+            The id column and ``similarity``, the nearest first; the item itself is left out.
+
+        Raises
+        ------
+        NotFoundError
+            The item has no vector in that space and variant.
+        """
+        return self.space(space).neighbours(layer=layer, of=of, k=k, variant=variant)
+
+    # For ingest and analyses ------------------------------------------------------------------------------------------
+
+    def read(self, name: str) -> pl.LazyFrame:
+        """Return one of the store's own tables without its key; empty where nothing was written yet."""
+        if name not in tables.names(self._connection):
+            return pl.from_arrow(schema.TABLES[name].empty_table()).lazy().drop("key")  # type: ignore[union-attr]
+        return pl.scan_lance(self._connection.open_table(name)).drop("key")
+
+    def table(self, name: str) -> Any:  # noqa: ANN401 - lancedb is untyped
+        """Open one of the store's own tables for writing, made if it is not there."""
+        return tables.ensure(self._connection, name, schema.TABLES[name])
+
+    def keep_result(self, analysis: str, frame: pl.DataFrame, run_id: str) -> None:
+        """Add the rows of ``frame`` to what is kept of ``analysis``."""
+        rows = frame.select(
+            pl.format("{}|{}", pl.lit(run_id), pl.int_range(pl.len())).alias("key"),
+            pl.lit(run_id).alias("run_id"),
+            pl.all(),
+        ).to_arrow(compat_level=pl.CompatLevel.oldest())
+        key = schema.META.field("key")
+        layout = pa.schema([key, *(_plain(field) for field in rows.schema if field.name != "key")])
+        tables.insert(
+            tables.ensure(self._connection, _RESULT + analysis, layout), rows.cast(layout)
+        )
+
+    def _space_table(self, name: str, recipe: Recipe) -> Any:  # noqa: ANN401
+        layout = schema.space_schema(recipe.modality, recipe.layers, recipe.stored_dtype)
+        return tables.ensure(self._connection, _SPACE + name, layout)
+
+    def _named(self, prefix: str) -> list[str]:
+        found = tables.names(self._connection)
+        return sorted(name.removeprefix(prefix) for name in found if name.startswith(prefix))
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    """Polars writes large strings and lists; the store keeps the plain ones."""
+    kind = field.type
+    if pa.types.is_large_string(kind):
+        kind = pa.string()
+    elif pa.types.is_large_list(kind):
+        kind = pa.list_(kind.value_type)
+    return pa.field(field.name, kind)

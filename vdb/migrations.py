@@ -1,0 +1,90 @@
+"""The way from each version of the schema to the next.
+
+A store records its schema version in ``meta``. Opening an older store says to run ``vdb migrate``, opening a newer one
+says to upgrade vdb; neither touches it. A change of :data:`vdb.schema.SCHEMA_VERSION` comes with one function here and
+with a store of the old version under ``tests/fixtures/stores``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from vdb import schema, tables
+from vdb.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MIGRATIONS: dict[int, Callable[[Any], None]] = {}
+"""Version n -> a function of the connection that makes a store of version n one of version n + 1.
+
+Each must be safe to run again after it was killed half-way: the version is raised only after it returns.
+"""
+
+_VERSION = "schema_version"
+
+
+def recorded_version(connection: Any) -> int | None:  # noqa: ANN401 - lancedb is untyped
+    """Read the schema version of a store; None where there is no store."""
+    if "meta" not in tables.names(connection):
+        return None
+    meta = connection.open_table("meta").to_arrow().to_pylist()
+    version = {row["key"]: row["value"] for row in meta}.get(_VERSION)
+    if version is None:
+        raise StoreError("the store has a table `meta` without a schema version: it is damaged")
+    return int(version)
+
+
+def record_version(connection: Any, version: int) -> None:  # noqa: ANN401
+    """Write the schema version of a store."""
+    meta = tables.ensure(connection, "meta", schema.META)
+    tables.upsert(meta, pa.table({"key": [_VERSION], "value": [str(version)]}, schema.META))
+
+
+def migrate(connection: Any) -> list[int]:  # noqa: ANN401
+    """Bring a store to the schema of this vdb, a version at a time.
+
+    Returns
+    -------
+    list of int
+        The versions it went through, the last one included; empty where there was nothing to do.
+
+    Raises
+    ------
+    StoreError
+        There is no store, it is newer than this vdb, or no way leads on from its version.
+    """
+    version = recorded_version(connection)
+    if version is None:
+        raise StoreError("there is no store to migrate")
+    if version > schema.SCHEMA_VERSION:
+        raise StoreError(_newer(version))
+    passed = []
+    while version < schema.SCHEMA_VERSION:
+        if version not in MIGRATIONS:
+            raise StoreError(f"no migration leads on from schema version {version}")
+        MIGRATIONS[version](connection)
+        version += 1
+        record_version(connection, version)
+        passed.append(version)
+    return passed
+
+
+def check_version(version: int) -> None:
+    """Raise StoreError unless this vdb reads and writes stores of ``version``."""
+    if version > schema.SCHEMA_VERSION:
+        raise StoreError(_newer(version))
+    if version < schema.SCHEMA_VERSION:
+        raise StoreError(
+            f"the store has schema version {version} and this vdb writes {schema.SCHEMA_VERSION}: "
+            "copy it if you want to keep the old one, then run `vdb migrate`"
+        )
+
+
+def _newer(version: int) -> str:
+    return (
+        f"the store has schema version {version}, newer than this vdb's {schema.SCHEMA_VERSION}: "
+        "upgrade vdb"
+    )

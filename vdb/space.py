@@ -1,0 +1,217 @@
+"""A space: one model under one recipe, and how its vectors are read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vdb import tables
+from vdb.errors import NotFoundError
+from vdb.nearest import nearest
+from vdb.schema import ORIGINAL, id_column, layer_column
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from vdb.recipe import Layer, Recipe
+
+_LOOK_UP_AT_MOST = 2000
+"""Ids up to which Lance is asked for these rows alone; above, scanning the layer is as fast."""
+
+
+class Matrix(NamedTuple):
+    """Vectors of one layer: ``values[i]`` is the (width,) vector of the item ``ids[i]``."""
+
+    ids: list[str]
+    values: NDArray[np.floating]
+
+
+class Space:
+    """Vectors of one model under one recipe: a row for each (item, variant), a column for each layer.
+
+    Attributes
+    ----------
+    name : str
+    recipe : Recipe
+    """
+
+    def __init__(self, name: str, recipe: Recipe, table: Callable[[], Any]) -> None:
+        self.name = name
+        self.recipe = recipe
+        self._table = table
+
+    def __repr__(self) -> str:
+        return f"<space {self.name!r}: {len(self.layers)} layers of {self.recipe.model}>"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in order of depth."""
+        return self.recipe.layers
+
+    @property
+    def id_column(self) -> str:
+        """``image_id`` or ``caption_id``."""
+        return id_column(self.recipe.modality)
+
+    @property
+    def table(self) -> Any:  # noqa: ANN401 - lancedb is untyped
+        """The Lance table, made if nothing was written yet."""
+        return self._table()
+
+    def layer_index(self, layer: int | str) -> int:
+        """Return the index of a layer given by index (negative: from the last) or by name.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        count = len(self.layers)
+        if isinstance(layer, int):
+            if -count <= layer < count:
+                return layer % count
+            raise NotFoundError(f"space {self.name!r} has layers 0 to {count - 1}, not {layer}")
+        names = [one.name for one in self.layers]
+        if layer in names:
+            return names.index(layer)
+        raise NotFoundError.named(f"layer in space {self.name!r}", layer, names)
+
+    def scan(
+        self, layers: Sequence[int | str] | None = None, variant: str | None = None
+    ) -> pl.LazyFrame:
+        """Return the rows as a LazyFrame; see :meth:`vdb.database.Database.scan`."""
+        wanted = range(len(self.layers)) if layers is None else map(self.layer_index, layers)
+        columns = [self.id_column, "concept_id", "variant", *map(layer_column, wanted)]
+        frame = pl.scan_lance(self.table).select(columns)
+        return frame if variant is None else frame.filter(pl.col("variant") == variant)
+
+    def ids(self, variant: str = ORIGINAL) -> list[str]:
+        """List the ids that have a vector in ``variant``, sorted."""
+        where = pc.field("variant") == variant
+        return sorted(tables.read(self.table, [self.id_column], where)[self.id_column].to_pylist())
+
+    def stored(self) -> set[str]:
+        """Return the keys (:func:`vdb.schema.key_of` of id and variant) of every row."""
+        return tables.keys(self.table)
+
+    def counts(self) -> dict[str, int]:
+        """Count the rows of each variant."""
+        column = tables.read(self.table, ["variant"])["variant"]
+        return {pair["values"].as_py(): pair["counts"].as_py() for pair in column.value_counts()}
+
+    def matrix(
+        self,
+        layer: int | str = -1,
+        variant: str = ORIGINAL,
+        ids: Sequence[str] | None = None,
+    ) -> Matrix:
+        """Read one layer.
+
+        Parameters
+        ----------
+        layer : int or str
+            Index (negative: from the last) or name.
+        variant : str
+        ids : sequence of str, optional
+            The items wanted, in the order wanted; an id may stand several times. All, sorted by id, by default.
+
+        Returns
+        -------
+        Matrix
+            The ids and one contiguous (n, width) array in the stored precision, row for row.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such layer, or an id has no vector in that variant.
+        """
+        read, [values] = self.matrices([layer], variant, ids)
+        return Matrix(read, values)
+
+    def matrices(
+        self,
+        layers: Sequence[int | str] | None = None,
+        variant: str = ORIGINAL,
+        ids: Sequence[str] | None = None,
+    ) -> tuple[list[str], list[NDArray[np.floating]]]:
+        """Read several layers (all by default) in one pass; see :meth:`matrix`."""
+        every = range(len(self.layers))
+        indices = every if layers is None else [self.layer_index(layer) for layer in layers]
+        dataset = self.table.to_lance()  # one version, whatever is committed meanwhile
+        here = pc.field("variant") == variant
+        if ids is None:
+            stored = dataset.to_table(columns=[self.id_column], filter=here)
+            unique = stored[self.id_column].combine_chunks().sort()
+        else:
+            unique = pa.array(ids, pa.string()).unique()
+            if len(unique) <= _LOOK_UP_AT_MOST:
+                here &= pc.field(self.id_column).isin(unique)
+        dtype = np.dtype(self.recipe.stored_dtype)
+        out = [np.empty((len(unique), self.layers[i].width), dtype) for i in indices]
+        scanner = dataset.scanner(
+            columns=[self.id_column, *map(layer_column, indices)],
+            filter=here,
+            batch_size=tables.ROWS_A_COMMIT,
+            scan_in_order=False,
+        )
+        found = np.zeros(len(unique), bool)
+        for batch in scanner.to_batches():
+            rows = pc.index_in(batch.column(0), unique)
+            where = rows.drop_null().to_numpy()
+            found[where] = True
+            for values, column in zip(out, batch.columns[1:], strict=True):
+                values[where] = vectors(
+                    column.filter(rows.is_valid()) if rows.null_count else column
+                )
+        self._refuse_missing(unique.filter(pa.array(~found)).to_pylist(), variant)
+        if ids is None:
+            return unique.to_pylist(), out
+        if len(unique) < len(ids):
+            repeats = pc.index_in(pa.array(ids, pa.string()), unique).to_numpy()
+            out = [values[repeats] for values in out]
+        return list(ids), out
+
+    def _refuse_missing(self, missing: list[str], variant: str) -> None:
+        if missing:
+            raise NotFoundError(
+                f"space {self.name!r} has no {variant!r} vector of {len(missing)} of the ids asked for, "
+                f"{missing[0]!r} among them; `vdb ingest` stores what is missing"
+            )
+
+    def neighbours(
+        self, *, layer: int | str, of: str, k: int = 10, variant: str = ORIGINAL
+    ) -> pl.DataFrame:
+        """Find the nearest items; see :meth:`vdb.database.Database.neighbours`."""
+        column = layer_column(self.layer_index(layer))
+        query = self.matrix(layer, variant, [of]).values[0]
+        ids, similarities = nearest(query, self._batches([column], variant), k, leave_out=of)
+        return pl.DataFrame({self.id_column: ids, "similarity": similarities})
+
+    def _batches(
+        self, columns: Sequence[str], variant: str
+    ) -> Iterator[tuple[list[str], NDArray[np.floating]]]:
+        """Stream ``(ids, vectors)`` of one layer."""
+        scanner = self.table.to_lance().scanner(
+            columns=[self.id_column, *columns],
+            filter=pc.field("variant") == variant,
+            batch_size=tables.ROWS_A_COMMIT,
+        )
+        for batch in scanner.to_batches():
+            yield batch.column(0).to_pylist(), vectors(batch.column(1))
+
+
+def vectors(column: Any) -> NDArray[np.floating]:  # noqa: ANN401 - a pyarrow array
+    """View a fixed-size-list array as an (n, width) numpy array, without a copy."""
+    flat: NDArray[np.floating] = column.flatten().to_numpy(zero_copy_only=True)
+    return flat.reshape(len(column), column.type.list_size)
+
+
+def now() -> datetime:
+    """Return the time, in UTC, as every table stores it."""
+    return datetime.now(UTC)

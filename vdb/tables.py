@@ -1,0 +1,140 @@
+"""The few things vdb does to Lance tables, each in the one way that was measured to be safe.
+
+Keyed inserts go through ``merge_insert`` on the primary key, so that two processes which insert the same key leave one
+row. Filters are built from expressions, never from strings.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import lancedb
+import pyarrow as pa
+import pyarrow.compute as pc
+from lancedb.expr import col
+
+from vdb.errors import StoreError
+from vdb.schema import DATA_STORAGE_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+ROWS_A_COMMIT = 1024
+"""Rows a commit of a space. Fewer cost manifests, more cost work when a run is killed."""
+
+_ROWS_A_MERGE = 65_536  # item tables: short rows, so larger commits; memory of a merge stays small
+
+
+def connect(uri: str, storage_options: dict[str, str] | None) -> Any:  # noqa: ANN401 - lancedb is untyped
+    """Connect so that every read sees what other processes have committed."""
+    return lancedb.connect(
+        uri, read_consistency_interval=timedelta(0), storage_options=storage_options
+    )
+
+
+def names(connection: Any) -> list[str]:  # noqa: ANN401
+    """List every table, over all pages."""
+    found: list[str] = []
+    token: str | None = None
+    while True:
+        page = connection.list_tables(page_token=token, limit=1000)
+        found += page.tables
+        token = page.page_token
+        if not token:
+            return found
+
+
+def ensure(connection: Any, name: str, schema: pa.Schema) -> Any:  # noqa: ANN401
+    """Open the table ``name``, made with ``schema`` if it is not there.
+
+    Raises
+    ------
+    StoreError
+        The table is there with other columns.
+    """
+    table = connection.create_table(
+        name, schema=schema, exist_ok=True, data_storage_version=DATA_STORAGE_VERSION
+    )
+    if not table.schema.equals(schema):
+        raise StoreError(
+            f"table {name!r} has other columns than this version of vdb writes: "
+            f"{_schema_difference(table.schema, schema)}"
+        )
+    return table
+
+
+def _schema_difference(there: pa.Schema, wanted: pa.Schema) -> str:
+    a, b = ({f.name: str(f.type) for f in s} for s in (there, wanted))
+    return ", ".join(
+        f"{name} is {a.get(name, 'missing')}, not {b.get(name, 'there')}"
+        for name in [*a, *(b.keys() - a.keys())]
+        if a.get(name) != b.get(name)
+    )
+
+
+def insert(table: Any, rows: pa.Table) -> int:  # noqa: ANN401
+    """Insert the rows whose key is not there yet; return how many were.
+
+    Raises
+    ------
+    StoreError
+        A key stands twice in ``rows`` (Lance would store both), or a column is missing (Lance would store nulls).
+    """
+    schema = table.schema
+    missing = [name for name in schema.names if name not in rows.column_names]
+    if missing:
+        raise StoreError(f"rows for {table.name!r} lack {', '.join(missing)}")
+    rows = rows.select(schema.names).cast(schema)
+    keys = rows.column("key")
+    if pc.count_distinct(keys).as_py() != len(keys):
+        raise StoreError(f"rows for {table.name!r} hold a key twice: {_first_repeated(keys)!r}")
+    inserted = 0
+    for start in range(0, len(rows), _ROWS_A_MERGE):
+        part = rows.slice(start, _ROWS_A_MERGE)
+        result = table.merge_insert("key").when_not_matched_insert_all().execute(part)
+        inserted += result.num_inserted_rows
+    return inserted
+
+
+def upsert(table: Any, rows: pa.Table) -> None:  # noqa: ANN401
+    """Insert rows, or put them in the place of those with the same key."""
+    if len(rows):
+        rows = rows.select(table.schema.names).cast(table.schema)
+        merge = table.merge_insert("key").when_matched_update_all()
+        merge.when_not_matched_insert_all().execute(rows)
+
+
+def delete_keys(table: Any, keys: Sequence[str]) -> None:  # noqa: ANN401
+    """Delete the rows with these keys."""
+    for start in range(0, len(keys), ROWS_A_COMMIT):
+        table.delete(col("key").isin(list(keys[start : start + ROWS_A_COMMIT])))
+
+
+def delete_where(table: Any, column: str, value: str) -> None:  # noqa: ANN401
+    """Delete the rows whose ``column`` is ``value``."""
+    table.delete(col(column) == value)
+
+
+def read(
+    table: Any,  # noqa: ANN401
+    columns: Sequence[str],
+    where: pc.Expression | None = None,
+) -> pa.Table:
+    """Read some columns of the rows that meet ``where``."""
+    return table.to_lance().to_table(columns=list(columns), filter=where)
+
+
+def keys(table: Any, where: pc.Expression | None = None) -> set[str]:  # noqa: ANN401
+    """Read the keys of the rows that meet ``where``."""
+    return set(read(table, ["key"], where).column("key").to_pylist())
+
+
+def _first_repeated(keys: Iterable[pa.StringScalar]) -> str:
+    seen: set[str] = set()
+    for key in keys:
+        text = key.as_py()
+        if text in seen:
+            return str(text)
+        seen.add(text)
+    return ""
