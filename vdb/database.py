@@ -159,14 +159,24 @@ class Database:
             "created_at": now(),
         }
         tables.insert(self.table("spaces"), pa.Table.from_pylist([row], schema.SPACES))
-        space = self.space(name)
-        if space.recipe.fingerprint != recipe.fingerprint:
+        self.check_recipe(name, recipe)
+        return self.space(name)
+
+    def check_recipe(self, name: str, recipe: Recipe) -> None:
+        """Check that vectors of ``recipe`` may go into the space ``name``: it is not there, or holds just that.
+
+        Raises
+        ------
+        RecipeMismatchError
+            It holds another recipe; the fields that differ are named.
+        """
+        found = self.spaces().filter(pl.col("space") == name).collect()
+        if not found.is_empty() and found["fingerprint"][0] != recipe.fingerprint:
+            there = Recipe.from_json(found["recipe"][0])
             raise RecipeMismatchError(
-                f"space {name!r} holds another recipe: "
-                f"{'; '.join(space.recipe.differences(recipe))}; "
+                f"space {name!r} holds another recipe: {'; '.join(there.differences(recipe))}; "
                 "use the same settings, or another name for the space (--space NAME)"
             )
-        return space
 
     def scan(
         self,
