@@ -182,6 +182,12 @@ def check_ids(ids: pl.Series, where: Where) -> pl.Series:
     return ids
 
 
+def prefixed(ids: pl.Series, prefix: str, where: Where) -> pl.Series:
+    """Return ``ids`` with ``prefix`` before each, once they are fit to be ids without and with it."""
+    checked = check_ids(ids, where)
+    return check_ids(prefix + checked, where) if prefix else checked
+
+
 def check_id(text: str, where: str) -> str:
     """Return ``text`` if it is fit to be an id; see :func:`check_ids`."""
     return str(check_ids(text_column([text], lambda _: where), lambda _: where)[0])
