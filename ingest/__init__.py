@@ -1,1 +1,0 @@
-"""What fills the store: dataset adapters, encoders, extraction, the demo world."""

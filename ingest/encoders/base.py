@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -58,6 +59,8 @@ class EncoderOptions:
         Commit, tag or branch of the repository; resolved to a commit in the recipe.
     max_length : int, optional
         Longest text in tokens; longer ones are truncated and counted.
+    special_tokens : bool
+        Whether tokens that the tokenizer added ([CLS], [SEP], BOS) are part of a text's mean.
     trust_remote_code, allow_pickle : bool
         Opt-ins: run code from the repository; load weights that are not safetensors.
     """
@@ -69,8 +72,40 @@ class EncoderOptions:
     random_init: int | None = None
     revision: str | None = None
     max_length: int | None = None
+    special_tokens: bool = True
     trust_remote_code: bool = False
     allow_pickle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model that was asked for, once its name is resolved.
+
+    Attributes
+    ----------
+    model : str
+        What it is called: a catalogue name, a library id, or a directory's name.
+    location : str
+        The library's own name for it: a timm model, a repository. Empty for a local directory.
+    directory : Path, optional
+        Where it lies, when it is local.
+    revision : str, optional
+        The catalogue's pin.
+    pooling : str, optional
+        The catalogue's default.
+    prompt : str, optional
+        What the catalogue puts before each text ("query: "); None leaves it to the model's own settings.
+    gated : bool
+        Whether the hub asks for an accepted licence.
+    """
+
+    model: str
+    location: str
+    directory: Path | None = None
+    revision: str | None = None
+    pooling: str | None = None
+    prompt: str | None = None
+    gated: bool = False
 
 
 class Encoder(Protocol):
@@ -95,3 +130,8 @@ class Encoder(Protocol):
             Values that do not fit become inf: the writer refuses them by name.
         """
         ...
+
+
+if TYPE_CHECKING:
+    Loader = Callable[[Target, EncoderOptions], Encoder]
+    """What a library, or an entry point in the group ``vdb.encoders``, offers."""
