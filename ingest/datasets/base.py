@@ -149,9 +149,18 @@ class Batch:
     segments: pl.DataFrame = field(default_factory=lambda: frame_of_none("segments"))
     notices: tuple[str, ...] = ()
 
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Return the rows by table, as :func:`vdb.items.add` takes them."""
+        return {
+            "concepts": self.concepts,
+            "images": self.images,
+            "captions": self.captions,
+            "pairs": self.pairs,
+            "segments": self.segments,
+        }
+
     def __post_init__(self) -> None:
-        for table in ("concepts", "images", "captions", "pairs", "segments"):
-            rows: pl.DataFrame = getattr(self, table)
+        for table, rows in self.tables().items():
             if rows.schema != columns_of(table):
                 raise TypeError(f"{table}: {rows.schema} is not {columns_of(table)}")
 

@@ -20,7 +20,7 @@ from ingest.datasets.base import (
     text_column,
 )
 from ingest.datasets.files import Root, hash_files, locate_all
-from ingest.datasets.json_text import line_of_element, parse_json, read_text
+from ingest.datasets.json_text import KINDS, line_of_element, parse_json, read_text
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -159,14 +159,15 @@ class _Section:
         if set(map(type, values)) <= set(kinds):
             return values
         index = next(i for i, value in enumerate(values) if type(value) not in kinds)
-        wanted = " or ".join(kind.__name__ for kind in kinds)
-        found = type(values[index]).__name__
-        raise InputError(f"{self.where(index, field)} is {found}; it must be {wanted}")
+        wanted = " or ".join(KINDS[kind] for kind in kinds)
+        raise InputError(
+            f"{self.where(index, field)} is {KINDS[type(values[index])]}; it must be {wanted}"
+        )
 
     def _misfit(self, field: str) -> InputError:
         for index, entry in enumerate(self.entries):
             if not isinstance(entry, dict):
-                found = type(entry).__name__
+                found = KINDS[type(entry)]
                 return InputError(f"{self.where(index)} is {found}; it must be an object")
             if field not in entry:
                 hint = "; is this a COCO captions file?" if field == "caption" else ""

@@ -60,6 +60,8 @@ class Root:
         if "\0" in written:
             raise InputError(f"the path {written!r} holds a NUL character")
         path = os.path.normpath(os.path.join(self.path, written))  # noqa: PTH118 - 100,000 of them
+        if path == str(self.path):
+            raise InputError(f"the path {written!r} names no file")
         if not _lies_in(path, str(self.path)):
             raise InputError(f"{written!r} lies outside {self.path}; name a root that holds it")
         if not self._stays(path):

@@ -10,6 +10,17 @@ from vdb.errors import InputError, NotFoundError
 if TYPE_CHECKING:
     from pathlib import Path
 
+KINDS: dict[type, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number with a fraction",
+    bool: "a boolean",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}
+"""What JSON calls the Python types that it is read into."""
+
 _BLANK = " \t\n\r"
 
 

@@ -37,7 +37,8 @@ def manifest(
     """Read a manifest and the images it names, as one batch.
 
     A row that has an image and a caption pairs them; an image may stand on many rows, and so may a
-    caption that has an id. Without an ``image_id`` an image's id is its path as written; without a
+    caption that has an id. A caption with an ``image_id`` and no path is paired with an image of
+    another row, or one that the store already holds. Without an ``image_id`` an image's id is its path as written; without a
     ``caption_id`` a caption's id is a hash of its image's id and its text, the same in whatever
     order the rows come.
 
@@ -111,12 +112,10 @@ def _checked(rows: pl.DataFrame, prefix: str) -> pl.DataFrame:
     if not rows.height:
         raise InputError("the manifest has no rows")
     where = rows["source"].__getitem__
-    path, image_id = pl.col("image_path"), pl.col("image_id")
-    caption, caption_id = pl.col("caption"), pl.col("caption_id")
+    path, caption, caption_id = pl.col("image_path"), pl.col("caption"), pl.col("caption_id")
     for bad, complaint in (
         (path == "", "the image_path is empty; leave the row out"),
         (path.is_null() & caption.is_null(), "neither an image_path nor a caption"),
-        (path.is_null() & image_id.is_not_null(), "an image_id but no image_path"),
         (caption.is_null() & caption_id.is_not_null(), "a caption_id but no caption"),
     ):
         places = rows.select(bad.fill_null(value=False)).to_series().arg_true()

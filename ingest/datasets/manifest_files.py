@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ingest.datasets.base import text_column
-from ingest.datasets.json_text import parse_json, read_text
+from ingest.datasets.json_text import KINDS, parse_json, read_text
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _read_jsonl(file: Path, mapping: Mapping[str, str]) -> _Read:
             continue
         value = parse_json(line, file.name, number)
         if not isinstance(value, dict):
-            found = type(value).__name__
+            found = KINDS[type(value)]
             raise InputError(f"{file.name}:{number}: {found}; each line must be a JSON object")
         objects.append(value)
         lines.append(number)
@@ -168,8 +168,7 @@ def _json_column(
     if found - kinds:
         at = next(i for i, value in enumerate(values) if type(value) not in kinds)
         raise InputError(
-            f"{file.name}:{lines[at]}: {column} is {type(values[at]).__name__}; "
-            f"{field} must be text"
+            f"{file.name}:{lines[at]}: {column} is {KINDS[type(values[at])]}; {field} must be text"
         )
     if int in found:
         values = [None if value is None else str(value) for value in values]
