@@ -194,7 +194,7 @@ def check_ids(ids: pl.Series, where: Where) -> pl.Series:
 def prefixed(ids: pl.Series, prefix: str, where: Where) -> pl.Series:
     """Return ``ids`` with ``prefix`` before each, once they are fit to be ids without and with it."""
     checked = check_ids(ids, where)
-    return check_ids(prefix + checked, where) if prefix else checked
+    return check_ids((prefix + checked).alias(ids.name), where) if prefix else checked
 
 
 def check_id(text: str, where: str) -> str:

@@ -37,10 +37,10 @@ def manifest(
     """Read a manifest and the images it names, as one batch.
 
     A row that has an image and a caption pairs them; an image may stand on many rows, and so may a
-    caption that has an id. A caption with an ``image_id`` and no path is paired with an image of
-    another row, or one that the store already holds. Without an ``image_id`` an image's id is its path as written; without a
-    ``caption_id`` a caption's id is a hash of its image's id and its text, the same in whatever
-    order the rows come.
+    caption that has an id. A caption with an ``image_id`` and no path is paired with the image of
+    another row, or with one that the store already holds. Without an ``image_id`` an image's id is
+    its path as written; without a ``caption_id`` a caption's id is a hash of its image's id and its
+    text, the same in whatever order the rows come.
 
     Parameters
     ----------
@@ -109,8 +109,6 @@ def manifest(
 
 def _checked(rows: pl.DataFrame, prefix: str) -> pl.DataFrame:
     """Check each row by itself, and put the prefix before the ids that are given."""
-    if not rows.height:
-        raise InputError("the manifest has no rows")
     where = rows["source"].__getitem__
     path, caption, caption_id = pl.col("image_path"), pl.col("caption"), pl.col("caption_id")
     for bad, complaint in (

@@ -62,6 +62,8 @@ def read_rows(file: Path, mapping: Mapping[str, str]) -> Rows:
         known = ", ".join(sorted(_READERS))
         raise InputError(f"{file.name}: the name of a manifest ends in one of {known}")
     columns, lines, unused = reader(file, mapping)
+    if not len(lines):
+        raise InputError(f"{file.name}: the manifest has no rows")
     made = {
         field: columns.get(field, pl.repeat(None, len(lines), dtype=pl.String, eager=True))
         for field in FIELDS
