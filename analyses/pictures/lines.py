@@ -1,0 +1,78 @@
+"""Lines that stand for pairs of spaces: the findings in colour, their controls dashed and grey."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import altair as alt
+
+from analyses.pictures.frames import dashes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def line_layers(
+    rows: Sequence[Mapping[str, Any]],
+    findings: Sequence[str],
+    controls: Sequence[str],
+    *,
+    x: alt.X,
+    score: str,
+    domain: Sequence[float],
+    tooltip: Sequence[alt.Tooltip],
+    band: bool = False,
+) -> alt.LayerChart:
+    """Draw one panel: a line with points for each series, over a thin line at zero.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        With a ``series``, a ``score``, the fields of ``x`` and ``tooltip`` and, for a ``band``, ``low`` and ``high``.
+    findings, controls : sequence of str
+        The series of the whole picture, in order: every panel gets the same colours and dashes.
+    x, tooltip
+        Channels of Altair.
+    score : str
+        The title of the vertical axis.
+    domain : sequence of float
+        The range of scores, the same for all panels.
+    band : bool
+        Shade the interval from ``low`` to ``high``.
+    """
+    grey = [row for row in rows if row["series"] in set(controls)]
+    coloured = [row for row in rows if row["series"] in set(findings)]
+    colour = alt.Color("series:N", scale=alt.Scale(domain=list(findings)), legend=_legend("pair"))
+    dash = alt.StrokeDash(
+        "series:N",
+        scale=alt.Scale(domain=list(controls), range=dashes(len(controls))),
+        legend=_legend("controls"),
+    )
+    scale = alt.Scale(domain=list(domain), nice=True)
+    y = alt.Y("score:Q", title=score, scale=scale, axis=alt.Axis(tickCount=5))
+    low = alt.Y("low:Q", title=score, scale=scale)
+    layers = [
+        # Nothing is drawn by the first: it puts the pairs before the controls in the legend, with the look of lines.
+        alt.Chart(alt.InlineData(values=[])).mark_line(strokeWidth=2.4).encode(colour),
+        alt.Chart(alt.InlineData(values=[{}])).mark_rule(style="zero").encode(y=alt.datum(0)),
+    ]
+    for data, control in ((grey, True), (coloured, False)):
+        if not data:
+            continue
+        base = alt.Chart(alt.InlineData(values=list(data))).encode(x=x, y=y)
+        style = {"style": "control"} if control else {}
+        split = alt.Detail("series:N") if control else colour
+        if band:
+            area = base.mark_area(opacity=0.16, **style)
+            layers.append(area.encode(split, y=low, y2="high:Q"))
+        line = base.mark_line(strokeWidth=1.6 if control else 2.4, **style)
+        layers.append(line.encode(dash if control else split))
+        points = base.mark_point(filled=True, size=18 if control else 40, opacity=1, **style)
+        layers.append(points.encode(split, tooltip=list(tooltip)))
+    return alt.layer(*layers)
+
+
+def _legend(title: str) -> alt.Legend:
+    return alt.Legend(
+        title=title, orient="bottom", direction="vertical", symbolType="stroke", symbolOpacity=1
+    )
