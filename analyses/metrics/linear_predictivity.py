@@ -1,0 +1,282 @@
+"""Linear predictivity: how well ridge regression from one layer predicts the units of another, held out.
+
+The score of a cell is Pearson's r between prediction and truth over the held-out rows, averaged over target units
+and then over folds. The whole layer x layer map shares one factorisation for each (source layer, fold): see
+:mod:`analyses.metrics.ridge`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from analyses.metrics.folds import assign_folds
+from analyses.metrics.inputs import check_groups, check_layers
+from analyses.metrics.ridge import (
+    Scale,
+    SourceFold,
+    TargetGrams,
+    centred_operator,
+    check_alphas,
+    factorise,
+    operator,
+    outer,
+    select,
+)
+from vdb.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Progress = Callable[[int, int], None]
+
+DEFAULT_ALPHAS: tuple[float, ...] = tuple(float(a) for a in np.logspace(-1, 8, 10))
+"""Ridge strengths, a decade apart, for a z-scored source.
+
+The eigenvalues of a z-scored Gram matrix of n rows and D units sum to n D, so none passes n D, about 1e7 for the
+largest layers in use, and their mean is D, a few hundred to thousands. At 1e8 every direction is shrunk alike, which
+r does not see; below 0.1 hardly any direction is shrunk, and a smaller alpha changes nothing. A decade is fine
+enough: the leave-one-out error is flat around its minimum.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearPredictivity:
+    """The map of one direction: S source layers, T target layers, k folds.
+
+    Attributes
+    ----------
+    scores : (S, T) float64 array
+        Mean over folds.
+    fold_scores : (S, T, k) float64 array
+        Mean of Pearson's r over the target units that vary in the held-out rows; NaN where none does.
+    alphas : (S, T, k) float64 array
+        The strength that leave-one-out chose on the training rows, one for all units of a target.
+    grid : tuple of float
+        The strengths it chose from.
+    dropped_source : (S, k) int64 array
+        Source units without variance in the training rows, left out of the regression.
+    dropped_target : (T, k) int64 array
+        Target units without variance in the held-out rows, for which r is not defined.
+    """
+
+    scores: NDArray[np.float64]
+    fold_scores: NDArray[np.float64]
+    alphas: NDArray[np.float64]
+    grid: tuple[float, ...]
+    dropped_source: NDArray[np.int64]
+    dropped_target: NDArray[np.int64]
+
+    @property
+    def on_edge(self) -> NDArray[np.bool_]:
+        """Where alpha is the smallest or the largest of the grid, so that a wider grid might choose another."""
+        return np.isin(self.alphas, [min(self.grid), max(self.grid)])
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Held-out predictions of one cell.
+
+    Attributes
+    ----------
+    predicted : (n, T) float64 tensor
+        Each row predicted by the fold that did not see it.
+    folds : (n,) int64 array
+        The fold that held each row out.
+    alphas : (k,) float64 array
+    """
+
+    predicted: Tensor
+    folds: NDArray[np.int64]
+    alphas: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target layer, prepared once for all folds and sources.
+
+    ``values`` are (n, T) float32, each unit centred and scaled over all rows (r does not see either);
+    ``gram`` is (n, n) float64, of the centred, unscaled units, for the choice of alpha.
+    """
+
+    values: Tensor
+    gram: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _HeldOut:
+    """One fold of one target: training values, and held-out values centred with norm 1, or 0 without variance."""
+
+    train: Tensor
+    test: Tensor
+    varying: int
+
+
+def prepare_target(layer: Tensor) -> Target:
+    """Prepare a target layer: an (n, T) floating tensor."""
+    Y = layer.detach().to(torch.float64)
+    varies = Y.amax(dim=0) != Y.amin(dim=0)
+    Y = torch.where(varies, Y - Y.mean(dim=0), 0.0)
+    norms = torch.linalg.vector_norm(Y, dim=0)
+    values = (Y / torch.where(varies, norms / len(Y) ** 0.5, 1.0)).to(torch.float32)
+    return Target(values, outer(Y))
+
+
+def linear_predictivity(
+    sources: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    folds: NDArray[np.int64],
+    *,
+    alphas: Sequence[float] = DEFAULT_ALPHAS,
+    scale: Scale = "zscore",
+    progress: Progress | None = None,
+) -> LinearPredictivity:
+    """Score every source layer against every target layer.
+
+    Parameters
+    ----------
+    sources : S tensors of (n, width)
+        Predict from these.
+    targets : T tensors of (n, width)
+        Predict these. Widths may differ from layer to layer.
+    folds : (n,) int array
+        The fold of each row, as :func:`~analyses.metrics.folds.assign_folds` gives it.
+    alphas : sequence of float
+        Ridge strengths to choose from.
+    scale : {"zscore", "none"}
+        Whether each source unit is divided by its standard deviation over the training rows. Targets are left as
+        they are.
+    progress : callable, optional
+        Told the number of (fold, source layer) steps done, and of all.
+
+    Raises
+    ------
+    InputError
+        If layers, folds or alphas cannot be used.
+    """
+    check_layers(sources, targets)
+    prepared = [prepare_target(target) for target in targets]
+    return score_map(
+        sources, prepared, folds, alphas=alphas, scale=scale, progress=progress or _silent
+    )
+
+
+def score_map(
+    sources: Sequence[Tensor],
+    targets: Sequence[Target],
+    folds: NDArray[np.int64],
+    *,
+    alphas: Sequence[float],
+    scale: Scale,
+    progress: Progress,
+) -> LinearPredictivity:
+    """Score a map whose targets are prepared and whose layers are checked."""
+    grid = check_alphas(alphas)
+    splits = list(_splits(folds, sources[0].device))
+    shape = (len(sources), len(targets), len(splits))
+    fold_scores, chosen = np.zeros(shape), np.zeros(shape)
+    dropped_source = np.zeros((shape[0], shape[2]), dtype=np.int64)
+    dropped_target = np.zeros((shape[1], shape[2]), dtype=np.int64)
+    for k, (train, test) in enumerate(splits):
+        grams = TargetGrams.of([target.gram for target in targets], train)
+        held_out = [_hold_out(target.values, train, test) for target in targets]
+        dropped_target[:, k] = [target.test.shape[1] - target.varying for target in held_out]
+        for i, layer in enumerate(sources):
+            source = factorise(layer.detach(), train, test, scale)
+            best = select(source, grid, grams).numpy()
+            chosen[i, :, k] = np.asarray(grid)[best]
+            fold_scores[i, :, k] = _score(source, grid, best, held_out)
+            dropped_source[i, k] = source.dropped
+            progress(k * shape[0] + i + 1, shape[0] * shape[2])
+    return LinearPredictivity(
+        fold_scores.mean(axis=2), fold_scores, chosen, grid, dropped_source, dropped_target
+    )
+
+
+def predict_held_out(
+    source: Tensor,
+    target: Tensor,
+    folds: NDArray[np.int64],
+    *,
+    alphas: Sequence[float] = DEFAULT_ALPHAS,
+    scale: Scale = "zscore",
+) -> Predictions:
+    """Return the held-out predictions of one cell, in the target's own units.
+
+    Parameters are those of :func:`linear_predictivity`; so are the factorisation and the alphas.
+    """
+    check_layers([source], [target])
+    grid = check_alphas(alphas)
+    Y = target.detach().to(torch.float64)
+    gram = prepare_target(target).gram
+    predicted = torch.empty_like(Y)
+    chosen = []
+    for train, test in _splits(folds, source.device):
+        fitted = factorise(source.detach(), train, test, scale)
+        best = int(select(fitted, grid, TargetGrams.of([gram], train))[0])
+        centre = Y[train].mean(dim=0)
+        predicted[test] = operator(fitted, grid[best]) @ (Y[train] - centre) + centre
+        chosen.append(grid[best])
+    return Predictions(predicted, np.asarray(folds, dtype=np.int64), np.asarray(chosen))
+
+
+def folds_of(
+    groups: Sequence[object] | None, rows: int, folds: int, seed: int
+) -> NDArray[np.int64]:
+    """Check the groups of ``rows`` rows and assign them to folds."""
+    return assign_folds(check_groups(groups, rows), folds, seed)
+
+
+def _score(
+    source: SourceFold, grid: tuple[float, ...], best: NDArray[np.int64], targets: list[_HeldOut]
+) -> NDArray[np.float64]:
+    """Score one source against all targets in one fold: one product a target, one operator an alpha."""
+    scores = torch.empty(len(targets), dtype=torch.float64)
+    for choice in np.unique(best):
+        H = centred_operator(source, grid[choice])
+        for j in np.flatnonzero(best == choice):
+            target = targets[j]
+            predicted = H @ target.train
+            agreement = (predicted * target.test).sum(dim=0)
+            length = predicted.square_().sum(dim=0).sqrt_()
+            # A prediction without variance says nothing about its unit: r is taken as 0. So are units that do not
+            # vary, whose held-out values are zero; the mean is over those that do.
+            r = agreement / length.clamp_min(torch.finfo(torch.float32).tiny)
+            scores[j] = r.sum(dtype=torch.float64) / target.varying
+    return scores.numpy()
+
+
+def _hold_out(values: Tensor, train: Tensor, test: Tensor) -> _HeldOut:
+    held = values.index_select(0, test)
+    varies = held.amax(dim=0) != held.amin(dim=0)
+    held = held - held.mean(dim=0)
+    length = torch.linalg.vector_norm(held, dim=0)
+    held = torch.where(varies, held / torch.where(varies, length, 1.0), 0.0)
+    return _HeldOut(values.index_select(0, train), held, int(varies.sum()))
+
+
+def _splits(folds: NDArray[np.int64], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield training and held-out row indices, fold by fold."""
+    assigned = np.asarray(folds)
+    names, sizes = np.unique(assigned, return_counts=True)
+    if len(names) < 2 or int(sizes.min()) < 2:  # noqa: PLR2004 - r needs two rows
+        raise InputError(
+            f"folds of {sizes.tolist()} rows: linear predictivity needs at least two folds "
+            "of at least two rows each; use fewer folds or more items"
+        )
+    for name in names:
+        held = assigned == name
+        yield (
+            torch.from_numpy(np.flatnonzero(~held)).to(device),
+            torch.from_numpy(np.flatnonzero(held)).to(device),
+        )
+
+
+def _silent(done: int, total: int) -> None:
+    """Report to nobody."""

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analyses.metrics.folds import assign_folds
+from vdb.errors import InputError
+
+GROUPS = st.lists(st.integers(0, 30).map("g{}".format), min_size=1, max_size=200)
+
+
+@given(groups=GROUPS, k=st.integers(2, 6), seed=st.integers(0, 9), order=st.randoms())
+def test_groups_stay_together_folds_are_balanced_and_order_does_not_matter(groups, k, seed, order):
+    if len(set(groups)) < k:
+        with pytest.raises(InputError, match=f"{len(set(groups))} groups cannot fill {k} folds"):
+            assign_folds(groups, k, seed)
+        return
+    folds = assign_folds(groups, k, seed)
+    assert sorted(set(folds.tolist())) == list(range(k))
+    by_group = dict(zip(groups, folds, strict=True))
+    assert all(by_group[group] == fold for group, fold in zip(groups, folds, strict=True))
+    sizes = np.bincount(folds)
+    # The last group dealt to the fullest fold went to the then emptiest one.
+    assert sizes.max() - sizes.min() <= max(groups.count(group) for group in set(groups))
+    shuffled = order.sample(range(len(groups)), len(groups))
+    again = assign_folds([groups[i] for i in shuffled], k, seed)
+    assert np.array_equal(again, folds[shuffled])
+
+
+def test_the_seed_deals_anew_and_values_are_compared_as_text():
+    groups = np.arange(100)
+    first, second = assign_folds(groups, 5, 0), assign_folds(groups, 5, 1)
+    assert np.bincount(first).tolist() == [20] * 5
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, assign_folds([str(g) for g in groups], 5, 0))
+
+
+def test_one_fold_is_no_cross_validation():
+    with pytest.raises(InputError, match="at least 2"):
+        assign_folds(["a", "b"], 1, 0)
