@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.datasets import Batch, coco
@@ -233,6 +233,7 @@ def test_a_missing_file_or_folder_is_named(document: Document, photos: Path) -> 
         next(coco(photos / "gone", file))
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.text(), st.recursive(st.integers() | st.text(), st.lists), max_size=4),
     st.lists(st.integers() | st.text() | st.lists(st.integers()), min_size=1, max_size=6),

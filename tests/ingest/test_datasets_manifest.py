@@ -291,7 +291,7 @@ def test_byte_order_mark_and_line_endings_do_not_matter(
         ("image_path\nhttps://example.org/a.jpg\n", 2, "is a URI"),
         ("image_path\nfile:///etc/passwd\n", 2, "is a URI"),
         ("image_path\nimg/a\x00.jpg\n", 2, "control character"),
-        ("image_path\nimg\n", 2, "irectory"),
+        ("image_path\nimg\n", 2, "not a regular file"),
     ],
 )
 def test_a_mistake_in_csv_names_its_line(
