@@ -1,0 +1,244 @@
+"""Findings from synthetic frames: every number here is invented, and each verdict is known beforehand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analyses.report import Finding, findings, summary
+from analyses.report.intervals import Estimate, difference, of_folds
+
+TWINS = {"vit": "vit-random", "gpt": "gpt-random"}
+SPREAD = np.array([-0.01, -0.005, 0.0, 0.005, 0.01])
+
+
+def cells(
+    height: float,
+    *,
+    vision: str = "vit",
+    language: str = "gpt",
+    control: str = "none",
+    peak: tuple[int, int] = (3, 3),
+    folds: bool = True,
+    direction: str = "vision->language",
+) -> pl.DataFrame:
+    """Make a synthetic 5 x 5 map that falls off from its ``peak``, with five folds about each score."""
+    bag = control == "bag-of-words"
+    rows = []
+    for v in range(5):
+        for w in range(1 if bag else 5):
+            score = height - 0.05 * (abs(v - peak[0]) + (0 if bag else abs(w - peak[1])))
+            rows.append(
+                {
+                    "vision": vision,
+                    "language": "bag-of-words" if bag else language,
+                    "control": control,
+                    "metric": "linear-predictivity" if folds else "mutual-knn",
+                    "direction": direction,
+                    "vision_layer": v,
+                    "language_layer": w,
+                    "vision_depth": v / 4,
+                    "language_depth": w / 4,
+                    "score": score,
+                    "fold_scores": (score + SPREAD).tolist() if folds else None,
+                }
+            )
+    return pl.DataFrame(rows, schema_overrides={"fold_scores": pl.List(pl.Float64)})
+
+
+def curve(
+    ends: tuple[float, float], *, control: str = "none", vision: str = "vit", language: str = "gpt"
+) -> pl.DataFrame:
+    """Make a synthetic curve from k = 1 to 8 with intervals of 0.05 to each side."""
+    common: dict[str, Any] = {
+        "vision": vision,
+        "language": language,
+        "control": control,
+        "average": "captions",
+        "group": "concept",
+        "metric": "linear-predictivity",
+        "direction": "vision->language",
+    }
+    return pl.DataFrame(
+        [
+            {**common, "k": k, "score": s, "low": s - 0.05, "high": s + 0.05}
+            for k, s in zip((1, 8), ends, strict=True)
+        ]
+    )
+
+
+CONTROLS = [
+    cells(0.2, language="gpt-random"),
+    cells(0.1, vision="vit-random"),
+    cells(0.3, control="bag-of-words"),
+    cells(0.0, control="mismatched"),
+]
+FLAT = curve((0.0, 0.0), control="mismatched")
+
+
+def only(found: list[Finding], number: int) -> Finding:
+    mine = [finding for finding in found if finding.claim.startswith(f"{number}.")]
+    assert len(mine) == 1
+    return mine[0]
+
+
+def test_alignment_holds_above_every_control_and_names_the_strongest() -> None:
+    finding = only(findings([cells(0.5), *CONTROLS], [], TWINS), 1)
+    assert finding.verdict == "holds"
+    assert finding.seen.startswith("0.50 [0.49, 0.51]")
+    assert "strongest control, bag of words" in finding.seen
+    assert [text.split(":")[0] for text in finding.controls] == [
+        "random-init language",
+        "random-init vision",
+        "bag of words",
+        "mismatched pairs",
+    ]
+
+
+@pytest.mark.parametrize("name", ["random-init", "bag-of-words", "mismatched"])
+def test_alignment_does_not_hold_when_one_control_reaches_it(name: str) -> None:
+    other = {
+        "random-init": cells(0.495, vision="vit-random", language="gpt-random"),
+        "bag-of-words": cells(0.495, control="bag-of-words"),
+        "mismatched": cells(0.495, control="mismatched"),
+    }[name]
+    rest = [frame for frame in CONTROLS if frame["control"][0] != name]
+    assert only(findings([cells(0.5), other, *rest], [], TWINS), 1).verdict == "does not hold"
+
+
+def test_alignment_is_not_testable_without_its_controls_or_its_intervals() -> None:
+    assert only(findings([cells(0.5), CONTROLS[0]], [], TWINS), 1).verdict == "not testable here"
+    bare = only(findings([cells(0.5)], [], TWINS), 1)
+    assert "no random-init twin and no bag of words" in bare.seen
+    knn = [
+        cells(0.5, folds=False),
+        cells(0.1, language="gpt-random", folds=False),
+        cells(0.1, control="bag-of-words", folds=False),
+    ]
+    assert only(findings(knn, [], TWINS), 1).verdict == "not testable here"
+
+
+def test_a_twin_is_never_a_finding_of_its_own() -> None:
+    found = findings([cells(0.5), *CONTROLS], [curve((0.1, 0.9), vision="vit-random")], TWINS)
+    assert {f.pair.split(" (")[0] for f in found if f.pair} == {"vit × gpt"}  # noqa: RUF001 - as it is told
+    assert only(found, 3).verdict == "not yet asked of this store"
+
+
+@pytest.mark.parametrize(
+    ("peak", "verdict"),
+    [
+        ((3, 3), "holds"),
+        ((2, 2), "holds"),
+        ((4, 1), "does not hold"),
+        ((0, 4), "does not hold"),
+    ],
+)
+def test_the_peak_is_late_only_when_late_in_both(peak: tuple[int, int], verdict: str) -> None:
+    finding = only(findings([cells(0.5, peak=peak)], [], TWINS), 2)
+    assert finding.verdict == verdict
+    assert f"(depths {peak[0] / 4:.2f} and {peak[1] / 4:.2f})" in finding.seen
+
+
+def test_a_late_peak_within_the_noise_of_the_folds_does_not_hold() -> None:
+    frame = cells(0.5, peak=(2, 2))
+    noise = pl.Series([[0.3, 0.7, 0.5, 0.4, 0.6]])
+    early = pl.col("vision_layer") < 2
+    frame = frame.with_columns(
+        fold_scores=pl.when(early).then(pl.lit(noise).first()).otherwise("fold_scores")
+    )
+    assert only(findings([frame], [], TWINS), 2).verdict == "does not hold"
+
+
+@pytest.mark.parametrize(
+    ("ends", "mismatched", "twin", "verdict"),
+    [
+        ((0.3, 0.6), (0.0, 0.0), (0.1, 0.3), "holds"),
+        ((0.3, 0.35), (0.0, 0.0), (0.1, 0.1), "does not hold"),
+        ((0.3, 0.6), (0.0, 0.2), (0.1, 0.1), "does not hold"),
+        ((0.3, 0.6), (0.55, 0.55), (0.1, 0.1), "does not hold"),
+        ((0.3, 0.6), (0.0, 0.0), (0.1, 0.55), "does not hold"),
+    ],
+    ids=["rises", "flat", "mismatched rises", "mismatched is as high", "twin is as high"],
+)
+def test_averaging_is_held_against_its_controls(
+    ends: tuple[float, float],
+    mismatched: tuple[float, float],
+    twin: tuple[float, float],
+    verdict: str,
+) -> None:
+    frames = [
+        curve(ends),
+        curve(mismatched, control="mismatched"),
+        curve(twin, vision="vit-random", language="gpt-random"),
+    ]
+    finding = only(findings([], frames, TWINS), 3)
+    assert finding.verdict == verdict
+    assert len(finding.controls) == 2
+
+
+def test_averaging_is_not_testable_without_the_mismatched_average_or_a_second_k() -> None:
+    assert only(findings([], [curve((0.1, 0.9))], TWINS), 3).verdict == "not testable here"
+    single = [frame.filter(k=1) for frame in (curve((0.1, 0.9)), FLAT)]
+    assert only(findings([], single, TWINS), 3).verdict == "not testable here"
+
+
+def test_each_direction_is_asked_by_itself() -> None:
+    there = [cells(0.5), *CONTROLS]
+    back = [
+        frame.with_columns(direction=pl.lit("language->vision"))
+        for frame in [cells(0.2), *CONTROLS]
+    ]
+    verdicts = [
+        (f.direction, f.verdict) for f in findings([*there, *back], [], TWINS) if f.claim[0] == "1"
+    ]
+    assert verdicts == [("vision → language", "holds"), ("language → vision", "does not hold")]
+
+
+def test_what_this_release_does_not_ask_is_listed() -> None:
+    found = findings([], [], {})
+    assert [f.claim[0] for f in found] == ["1", "2", "3", "4", "5"]
+    assert {f.verdict for f in found} == {"not yet asked of this store"}
+    assert all(f.rule for f in found)
+    assert summary(found) == ["Nothing has been asked of this store yet."]
+
+
+def test_the_summary_counts_the_verdicts_and_repeats_the_numbers() -> None:
+    told = summary(findings([cells(0.5), *CONTROLS], [curve((0.3, 0.32)), FLAT], TWINS))
+    assert told[0] == "3 questions were put to the store: 2 hold, 1 does not hold."
+    assert "vision → language holds: 0.50 [0.49, 0.51]" in told[1]
+    assert len(told) == 4
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=10))
+def test_the_interval_of_folds_is_students(folds: list[float]) -> None:
+    mean = float(np.mean(folds))
+    error = stats.sem(folds)
+    estimate = of_folds(folds, mean)
+    if error < 1e-9:
+        assert estimate.low == pytest.approx(estimate.high)
+        return
+    low, high = stats.t.interval(0.95, len(folds) - 1, loc=mean, scale=error)
+    assert (estimate.low, estimate.high) == pytest.approx((low, high))
+
+
+def test_an_unknown_interval_is_above_nothing() -> None:
+    unknown = of_folds(None, 0.9)
+    assert not unknown.bounded
+    assert not unknown.above(Estimate(0.1, 0.0, 0.2))
+    assert not Estimate(0.9, 0.8, 1.0).above(unknown)
+    assert str(unknown) == "0.90"
+    assert not of_folds([0.5], 0.5).bounded
+    assert math.isnan(difference([0.1, 0.2], [0.1]).score)
+
+
+def test_a_difference_is_paired() -> None:
+    first, second = [0.1, 0.5, 0.9], [0.0, 0.4, 0.8]
+    assert difference(first, second).low == pytest.approx(0.1)
+    assert difference(first, second).high == pytest.approx(0.1)
