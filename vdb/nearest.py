@@ -40,7 +40,11 @@ def nearest(
     for ids, stored in batches:
         values = stored.astype(np.float32)
         similarity = values @ direction / np.linalg.norm(values, axis=1)
-        top = np.argpartition(-similarity, min(k, len(ids) - 1))[: k + 1]
+        if len(ids) > k:  # one more than k, for the item left out, and all that tie with the last
+            last = np.partition(similarity, -(k + 1))[-(k + 1)]
+            top = np.flatnonzero(similarity >= last)
+        else:
+            top = np.arange(len(ids))
         best += [(-float(similarity[i]), ids[i]) for i in top if ids[i] != leave_out]
         best = sorted(best)[:k]
     return [item for _, item in best], [-minus for minus, _ in best]

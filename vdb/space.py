@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vdb import tables
-from vdb.errors import NotFoundError
+from vdb.errors import InputError, NotFoundError
 from vdb.nearest import nearest
+from vdb.reading import read_columns, vectors
 from vdb.schema import ORIGINAL, id_column, layer_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from vdb.recipe import Layer, Recipe
-
-_LOOK_UP_AT_MOST = 2000
-"""Ids up to which Lance is asked for these rows alone; above, scanning the layer is as fast."""
 
 
 class Matrix(NamedTuple):
@@ -73,7 +72,8 @@ class Space:
         NotFoundError
         """
         count = len(self.layers)
-        if isinstance(layer, int):
+        if not isinstance(layer, str):
+            layer = index(layer)
             if -count <= layer < count:
                 return layer % count
             raise NotFoundError(f"space {self.name!r} has layers 0 to {count - 1}, not {layer}")
@@ -143,39 +143,20 @@ class Space:
         """Read several layers (all by default) in one pass; see :meth:`matrix`."""
         every = range(len(self.layers))
         indices = every if layers is None else [self.layer_index(layer) for layer in layers]
-        dataset = self.table.to_lance()  # one version, whatever is committed meanwhile
-        here = pc.field("variant") == variant
-        if ids is None:
-            stored = dataset.to_table(columns=[self.id_column], filter=here)
-            unique = stored[self.id_column].combine_chunks().sort()
-        else:
-            unique = pa.array(ids, pa.string()).unique()
-            if len(unique) <= _LOOK_UP_AT_MOST:
-                here &= pc.field(self.id_column).isin(unique)
-        dtype = np.dtype(self.recipe.stored_dtype)
-        out = [np.empty((len(unique), self.layers[i].width), dtype) for i in indices]
-        scanner = dataset.scanner(
-            columns=[self.id_column, *map(layer_column, indices)],
-            filter=here,
-            batch_size=tables.ROWS_A_COMMIT,
-            scan_in_order=False,
+        asked = None if ids is None else pa.array(ids, pa.string())
+        distinct = None if asked is None else asked.unique()
+        read, missing, out = read_columns(
+            self.table.to_lance(),  # one version, whatever is committed meanwhile
+            [layer_column(i) for i in indices],
+            self.id_column,
+            variant,
+            distinct,
         )
-        found = np.zeros(len(unique), bool)
-        for batch in scanner.to_batches():
-            rows = pc.index_in(batch.column(0), unique)
-            where = rows.drop_null().to_numpy()
-            found[where] = True
-            for values, column in zip(out, batch.columns[1:], strict=True):
-                values[where] = vectors(
-                    column.filter(rows.is_valid()) if rows.null_count else column
-                )
-        self._refuse_missing(unique.filter(pa.array(~found)).to_pylist(), variant)
-        if ids is None:
-            return unique.to_pylist(), out
-        if len(unique) < len(ids):
-            repeats = pc.index_in(pa.array(ids, pa.string()), unique).to_numpy()
-            out = [values[repeats] for values in out]
-        return list(ids), out
+        self._refuse_missing(missing, variant)
+        if asked is None or len(read) == len(asked):
+            return read.to_pylist(), out
+        repeats = pc.index_in(asked, read).to_numpy()
+        return asked.to_pylist(), [values[repeats] for values in out]
 
     def _refuse_missing(self, missing: list[str], variant: str) -> None:
         if missing:
@@ -188,6 +169,8 @@ class Space:
         self, *, layer: int | str, of: str, k: int = 10, variant: str = ORIGINAL
     ) -> pl.DataFrame:
         """Find the nearest items; see :meth:`vdb.database.Database.neighbours`."""
+        if k < 1:
+            raise InputError(f"the number of neighbours must be at least 1, not {k}")
         column = layer_column(self.layer_index(layer))
         query = self.matrix(layer, variant, [of]).values[0]
         ids, similarities = nearest(query, self._batches([column], variant), k, leave_out=of)
@@ -204,12 +187,6 @@ class Space:
         )
         for batch in scanner.to_batches():
             yield batch.column(0).to_pylist(), vectors(batch.column(1))
-
-
-def vectors(column: Any) -> NDArray[np.floating]:  # noqa: ANN401 - a pyarrow array
-    """View a fixed-size-list array as an (n, width) numpy array, without a copy."""
-    flat: NDArray[np.floating] = column.flatten().to_numpy(zero_copy_only=True)
-    return flat.reshape(len(column), column.type.list_size)
 
 
 def now() -> datetime:
