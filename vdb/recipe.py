@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 Modality = Literal["image", "text"]
 StoredDtype = Literal["float16", "float32"]
@@ -100,19 +100,29 @@ class Recipe:
 
     def differences(self, other: Recipe) -> list[str]:
         """Name each field in which ``other`` differs, as ``field: this -> that``."""
-        mine, theirs = _flat(json.loads(self.to_json())), _flat(json.loads(other.to_json()))
+        mine, theirs = (dict(_leaves(json.loads(one.to_json()))) for one in (self, other))
         return [
-            f"{key}: {mine.get(key, 'absent')} -> {theirs.get(key, 'absent')}"
-            for key in sorted(mine.keys() | theirs.keys())
-            if key != "model" and mine.get(key) != theirs.get(key)
+            f"{_dotted(path)}: {_shown(mine.get(path))} -> {_shown(theirs.get(path))}"
+            for path in sorted(mine.keys() | theirs.keys())
+            if path != ("model",) and mine.get(path) != theirs.get(path)
         ]
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - JSON
-    if isinstance(value, dict):
-        items = [(f"{prefix}.{k}" if prefix else k, v) for k, v in value.items()]
-    elif isinstance(value, list):
-        items = [(f"{prefix}[{i}]", v) for i, v in enumerate(value)]
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:  # noqa: ANN401 - JSON
+    """Yield the way to each leaf and the leaf as JSON: 1, 1.0 and true differ there as in the fingerprint."""
+    if isinstance(value, dict) and value:
+        for name, item in value.items():
+            yield from _leaves(item, (*path, name))
+    elif isinstance(value, list) and value:
+        for i, item in enumerate(value):
+            yield from _leaves(item, (*path, f"[{i}]"))
     else:
-        return {prefix: value}
-    return {key: leaf for name, item in items for key, leaf in _flat(item, name).items()}
+        yield path, json.dumps(value, ensure_ascii=False)
+
+
+def _dotted(path: tuple[str, ...]) -> str:
+    return ".".join(path).replace(".[", "[")
+
+
+def _shown(leaf: str | None) -> str:
+    return "absent" if leaf is None else leaf.strip('"')
