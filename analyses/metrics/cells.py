@@ -54,10 +54,7 @@ def _linear_predictivity(
     assigned = assign_folds(groups, folds, seed)
 
     def one(sources: list[Tensor], targets: list[Tensor]) -> Interval:
-        predicted = [
-            predict_held_out(x, y, assigned).predicted
-            for x, y in zip(sources, targets, strict=True)
-        ]
+        predicted = [cell.predicted for cell in predict_held_out(sources, targets, assigned)]
         return bootstrap_interval(predicted, targets, assigned, groups, seed=seed)
 
     vision, language = [v for v, _ in draws], [t for _, t in draws]
@@ -77,7 +74,8 @@ def _mutual_knn(
 def _overlaps(v: Tensor, t: Tensor, groups: Sequence[str]) -> NDArray[np.float32]:
     found = mutual_knn([v], [t], groups=groups, items=True).item_scores
     assert found is not None  # noqa: S101 - asked for, one line above
-    return found[0, 0]
+    overlaps: NDArray[np.float32] = found[0, 0]
+    return overlaps
 
 
 _CELLS = {"linear-predictivity": _linear_predictivity, "mutual-knn": _mutual_knn}

@@ -200,30 +200,42 @@ def score_map(
 
 
 def predict_held_out(
-    source: Tensor,
-    target: Tensor,
+    sources: Sequence[Tensor],
+    targets: Sequence[Tensor],
     folds: NDArray[np.int64],
     *,
     alphas: Sequence[float] = DEFAULT_ALPHAS,
     scale: Scale = "zscore",
-) -> Predictions:
-    """Return the held-out predictions of one cell, in the target's own units.
+) -> list[Predictions]:
+    """Return the held-out predictions of single cells, or of draws of one, in the targets' own units.
 
-    Parameters are those of :func:`linear_predictivity`; so are the factorisation and the alphas.
+    Source i predicts target i. A source that is the same object in several places is factorised once, and chooses
+    alpha for all its targets in one product.
+
+    Parameters are those of :func:`linear_predictivity`; so are the factorisation and the choice of alpha.
     """
-    check_layers([source], [target])
+    check_layers(sources, targets)
+    if len(sources) != len(targets):
+        raise InputError(f"{len(sources)} sources given for {len(targets)} targets: each needs one")
     grid = check_alphas(alphas)
-    Y = target.detach().to(torch.float64)
-    gram = prepare_target(target).gram
-    predicted = torch.empty_like(Y)
-    chosen = []
-    for train, test in _splits(folds, source.device):
-        fitted = factorise(source.detach(), train, test, scale)
-        best = int(select(fitted, grid, TargetGrams.of([gram], train))[0])
-        centre = Y[train].mean(dim=0)
-        predicted[test] = operator(fitted, grid[best]) @ (Y[train] - centre) + centre
-        chosen.append(grid[best])
-    return Predictions(predicted, np.asarray(folds, dtype=np.int64), np.asarray(chosen))
+    cells: dict[int, list[int]] = {}
+    for i, source in enumerate(sources):
+        cells.setdefault(id(source), []).append(i)
+    values = [target.detach().to(torch.float64) for target in targets]
+    grams = [prepare_target(target).gram for target in targets]
+    predicted = [torch.empty_like(Y) for Y in values]
+    chosen: list[list[float]] = [[] for _ in targets]
+    for train, test in _splits(folds, sources[0].device):
+        for members in cells.values():
+            fitted = factorise(sources[members[0]].detach(), train, test, scale)
+            best = select(fitted, grid, TargetGrams.of([grams[i] for i in members], train))
+            for i, choice in zip(members, best.tolist(), strict=True):
+                Y = values[i][train]
+                centre = Y.mean(dim=0)
+                predicted[i][test] = operator(fitted, grid[choice]) @ (Y - centre) + centre
+                chosen[i].append(grid[choice])
+    assigned = np.asarray(folds, dtype=np.int64)
+    return [Predictions(P, assigned, np.asarray(c)) for P, c in zip(predicted, chosen, strict=True)]
 
 
 def folds_of(

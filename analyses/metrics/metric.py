@@ -57,9 +57,10 @@ class Compute(Protocol):
         groups: Sequence[str] | None = None,
         folds: int = 5,
         seed: int = 0,
+        directions: Sequence[Direction] | None = None,
         progress: Callable[[int, int], None] | None = None,
-    ) -> dict[Direction, MetricMap]:
-        """Compute the maps."""
+    ) -> dict[str, MetricMap]:
+        """Compute the maps of the directions asked for, or of all that the metric has."""
         ...
 
 

@@ -14,6 +14,7 @@ from analyses.metrics.linear_predictivity import (
 )
 from analyses.metrics.metric import Direction, Metric, MetricMap
 from analyses.metrics.mutual_knn import mutual_knn
+from vdb.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 
+BOTH: tuple[Direction, ...] = ("vision->language", "language->vision")
+
+
 def linear_predictivity_maps(
     vision: Sequence[Tensor],
     language: Sequence[Tensor],
@@ -32,20 +36,24 @@ def linear_predictivity_maps(
     groups: Sequence[str] | None = None,
     folds: int = 5,
     seed: int = 0,
+    directions: Sequence[Direction] | None = None,
     progress: Progress | None = None,
     alphas: Sequence[float] = DEFAULT_ALPHAS,
     scale: Scale = "zscore",
-) -> dict[Direction, MetricMap]:
+) -> dict[str, MetricMap]:
     """Compute both directions of :func:`~analyses.metrics.linear_predictivity.linear_predictivity`.
 
     ``vision->language`` fits vision to predict language. Both directions use the same folds.
     """
     rows = check_layers(vision, language)
     assigned = folds_of(groups, rows, folds, seed)
-    total = (len(vision) + len(language)) * folds
+    asked = _asked(directions, BOTH)
+    sides = {"vision->language": (vision, language), "language->vision": (language, vision)}
+    total = folds * sum(len(sides[direction][0]) for direction in asked)
 
-    def run(sources: Sequence[Tensor], targets: Sequence[Tensor], done: int) -> LinearPredictivity:
-        return score_map(
+    def run(direction: Direction, done: int) -> MetricMap:
+        sources, targets = sides[direction]
+        result = score_map(
             sources,
             [prepare_target(target) for target in targets],
             assigned,
@@ -53,11 +61,14 @@ def linear_predictivity_maps(
             scale=scale,
             progress=lambda step, _: progress(done + step, total) if progress else None,
         )
+        return _map(result, transpose=direction == "language->vision")
 
-    return {
-        "vision->language": _map(run(vision, language, 0), transpose=False),
-        "language->vision": _map(run(language, vision, len(vision) * folds), transpose=True),
-    }
+    maps: dict[str, MetricMap] = {}
+    done = 0
+    for direction in asked:
+        maps[direction] = run(direction, done)
+        done += folds * len(sides[direction][0])
+    return maps
 
 
 def mutual_knn_maps(
@@ -67,20 +78,38 @@ def mutual_knn_maps(
     groups: Sequence[str] | None = None,
     folds: int = 5,
     seed: int = 0,
+    directions: Sequence[Direction] | None = None,
     progress: Progress | None = None,
     k: int = 10,
     exclude_group: bool = True,
-) -> dict[Direction, MetricMap]:
+) -> dict[str, MetricMap]:
     """Compute the map of :func:`~analyses.metrics.mutual_knn.mutual_knn`.
 
     Nothing is fitted, so ``folds`` and ``seed`` change nothing. ``exclude_group`` keeps rows of one group out of
     each other's neighbourhoods.
     """
     del folds, seed
+    _asked(directions, ("symmetric",))
     result = mutual_knn(
         vision, language, k=k, groups=groups if exclude_group else None, progress=progress
     )
     return {"symmetric": MetricMap(result.scores, chance=result.chance, facts={"k": k})}
+
+
+def _asked(
+    directions: Sequence[Direction] | None, known: tuple[Direction, ...]
+) -> tuple[Direction, ...]:
+    """Return the directions to compute, each once.
+
+    Raises
+    ------
+    InputError
+        If the metric has no such direction.
+    """
+    for direction in directions or ():
+        if direction not in known:
+            raise InputError(f"no direction {direction!r} here; there are: {', '.join(known)}")
+    return tuple(dict.fromkeys(directions)) if directions else known
 
 
 def _map(result: LinearPredictivity, *, transpose: bool) -> MetricMap:

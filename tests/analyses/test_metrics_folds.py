@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,11 +10,16 @@ from hypothesis import strategies as st
 from analyses.metrics.folds import assign_folds
 from vdb.errors import InputError
 
+if TYPE_CHECKING:
+    import random
+
 GROUPS = st.lists(st.integers(0, 30).map("g{}".format), min_size=1, max_size=200)
 
 
 @given(groups=GROUPS, k=st.integers(2, 6), seed=st.integers(0, 9), order=st.randoms())
-def test_groups_stay_together_folds_are_balanced_and_order_does_not_matter(groups, k, seed, order):
+def test_groups_stay_together_folds_are_balanced_and_order_does_not_matter(
+    groups: list[str], k: int, seed: int, order: random.Random
+) -> None:
     if len(set(groups)) < k:
         with pytest.raises(InputError, match=f"{len(set(groups))} groups cannot fill {k} folds"):
             assign_folds(groups, k, seed)
@@ -29,7 +36,7 @@ def test_groups_stay_together_folds_are_balanced_and_order_does_not_matter(group
     assert np.array_equal(again, folds[shuffled])
 
 
-def test_the_seed_deals_anew_and_values_are_compared_as_text():
+def test_the_seed_deals_anew_and_values_are_compared_as_text() -> None:
     groups = np.arange(100)
     first, second = assign_folds(groups, 5, 0), assign_folds(groups, 5, 1)
     assert np.bincount(first).tolist() == [20] * 5
@@ -37,6 +44,6 @@ def test_the_seed_deals_anew_and_values_are_compared_as_text():
     assert np.array_equal(first, assign_folds([str(g) for g in groups], 5, 0))
 
 
-def test_one_fold_is_no_cross_validation():
+def test_one_fold_is_no_cross_validation() -> None:
     with pytest.raises(InputError, match="at least 2"):
         assign_folds(["a", "b"], 1, 0)
