@@ -135,6 +135,11 @@ def load(target: Target, options: EncoderOptions) -> TimmEncoder:
     model = opened.model.eval().requires_grad_(requires_grad=False)
     model = model.to(device, TORCH_DTYPES[options.dtype])
     config = timm.data.resolve_data_config({}, model=model)
+    side = getattr(getattr(model, "patch_embed", None), "img_size", None)
+    if (
+        side is not None
+    ):  # what it was built for, where a registered architecture has no pretrained_cfg
+        config["input_size"] = (config["input_size"][0], *side)
     blocks = find_blocks(model, target.model)
     shapes = _probe(model, blocks, config["input_size"])
     recipe = Recipe(
@@ -201,16 +206,21 @@ def _from_directory(directory: Path, name: str, options: EncoderOptions) -> nn.M
     """Build what a directory's config.json describes, of timm's architectures or of one registered with timm."""
     import timm  # noqa: PLC0415 - seconds of imports
 
-    architecture = read_json(directory / "config.json", name).get("architecture")
+    config = read_json(directory / "config.json", name)
+    architecture = config.get("architecture")
     if not isinstance(architecture, str) or not timm.is_model(architecture):
         raise ModelError(
             f"{name}: timm knows no architecture {architecture!r} (config.json); import the module that registers it "
             "with timm.models.register_model, or update timm"
         )
-    if options.random_init is not None:
+    if options.random_init is None:
+        model = _create(f"local-dir:{directory}", weight_files(directory, name, options)[0], name)
+    else:
         with drawn_from(options.random_init):
-            return cast("nn.Module", timm.create_model(f"local-dir:{directory}", pretrained=False))
-    return _create(f"local-dir:{directory}", weight_files(directory, name, options)[0], name)
+            model = timm.create_model(f"local-dir:{directory}", pretrained=False)
+    if not getattr(model, "pretrained_cfg", None):
+        model.pretrained_cfg = config.get("pretrained_cfg", {})
+    return model
 
 
 def _create(identifier: str, file: Path, name: str) -> nn.Module:
@@ -222,6 +232,9 @@ def _create(identifier: str, file: Path, name: str) -> nn.Module:
     try:
         with drawn_from(None):
             model = timm.create_model(identifier, pretrained=True, pretrained_cfg_overlay=overlay)
+        if not getattr(model, "pretrained_cfg", None):
+            # A registered architecture that does not go through timm's builder ignores `pretrained`, in silence.
+            model.load_state_dict(timm.models.load_state_dict(str(file), use_ema=False))
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{name}: {file.name} does not fit its architecture: {reason}") from error

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from ingest.encoders.device import TORCH_DTYPES, drawn_from, resolve_device
+from ingest.encoders.device import TORCH_DTYPES, resolve_device
 from ingest.encoders.hub import fetch
 from ingest.encoders.identity import content_revision, versions_of
 from ingest.encoders.pooling import TEXT_POOLINGS
+from ingest.encoders.pretrained import load_model, load_tokenizer
 from ingest.encoders.states import StateReader
 from ingest.encoders.taps import Sheet
 from ingest.encoders.tokens import TextPreparer, chosen_length, collate, context_length
-from ingest.encoders.weights import read_json, weight_files
 from vdb.errors import ModelError
 from vdb.recipe import Layer, Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from ingest.encoders.base import EncoderOptions, Prepared, Target
 
@@ -174,8 +173,8 @@ def build(
     """
     directory = found.directory / subfolder
     device = resolve_device(options.device)
-    tokenizer = _tokenizer(directory, target.model, options)
-    model = _model(directory, target.model, options)
+    tokenizer = load_tokenizer(directory, target.model, options)
+    model = load_model(directory, target.model, options)
     model = model.eval().requires_grad_(requires_grad=False).to(device, TORCH_DTYPES[options.dtype])
     reader = StateReader(model, target.model)
     max_length = chosen_length(
@@ -227,93 +226,6 @@ def build(
     )
 
 
-def _tokenizer(directory: Path, name: str, options: EncoderOptions) -> Any:  # noqa: ANN401 - untyped library
-    from transformers import AutoTokenizer  # noqa: PLC0415 - seconds of imports
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(directory),
-            local_files_only=True,
-            trust_remote_code=options.trust_remote_code,
-        )
-    except (OSError, ValueError, KeyError, ImportError, TypeError) as error:
-        raise ModelError(f"{name}: its tokenizer cannot be loaded: {_one_line(error)}") from error
-    tokenizer.padding_side = "right"
-    tokenizer.truncation_side = "right"
-    return tokenizer
-
-
-def _model(directory: Path, name: str, options: EncoderOptions) -> nn.Module:
-    from transformers import AutoConfig, AutoModel  # noqa: PLC0415 - seconds of imports
-
-    _refuse_remote_code(directory, name, options)
-    common = {"trust_remote_code": options.trust_remote_code}
-    try:
-        config = AutoConfig.from_pretrained(str(directory), local_files_only=True, **common)
-        config.use_cache = False
-        if options.random_init is not None:
-            with drawn_from(options.random_init):
-                return _encoder_half(AutoModel.from_config(config, **common))
-        files = weight_files(directory, name, options)
-        with drawn_from(None), _no_progress_bar():
-            model, info = AutoModel.from_pretrained(
-                str(directory),
-                config=config,
-                local_files_only=True,
-                use_safetensors=files[0].suffix == ".safetensors",
-                dtype=TORCH_DTYPES[options.dtype],
-                output_loading_info=True,
-                **common,
-            )
-    except (OSError, RuntimeError, ValueError, KeyError, ImportError, TypeError) as error:
-        raise ModelError(f"{name}: cannot be loaded: {_one_line(error)}") from error
-    # A pooler sits on top of the last hidden state; many encoders are published without one.
-    missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
-    if missing:
-        raise ModelError(
-            f"{name}: its weights lack {missing[0]} ({len(missing)} in all), which would be drawn at random"
-        )
-    return _encoder_half(model)
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keep the library's bar for loading weights off the terminal: progress is the caller's to show."""
-    from transformers.utils import logging  # noqa: PLC0415 - seconds of imports
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _encoder_half(model: nn.Module) -> nn.Module:
-    """Keep only the encoder of an encoder-decoder: it is what reads a text."""
-    if getattr(model.config, "is_encoder_decoder", False):
-        return cast("nn.Module", cast("Any", model).get_encoder())
-    return model
-
-
-def _refuse_remote_code(directory: Path, name: str, options: EncoderOptions) -> None:
-    from transformers import CONFIG_MAPPING  # noqa: PLC0415 - seconds of imports
-
-    config = read_json(directory / "config.json", name)
-    model_type = config.get("model_type")
-    if model_type in CONFIG_MAPPING or options.trust_remote_code:
-        return
-    if "auto_map" in config:
-        raise ModelError(
-            f"{name}: its code is in its repository, not in transformers; read it, then allow it to run with "
-            "--trust-remote-code (EncoderOptions(trust_remote_code=True))"
-        )
-    raise ModelError(
-        f"{name}: transformers knows no model_type {model_type!r} (config.json); update transformers"
-    )
-
-
 def _pooling(
     target: Target,
     options: EncoderOptions,
@@ -332,7 +244,3 @@ def _pooling(
                 f"{target.model}: its texts do not begin with a class token; use --pool mean or last"
             )
     return pooling
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
