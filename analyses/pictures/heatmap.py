@@ -146,8 +146,8 @@ def _panel(cells: pl.DataFrame, domain: list[float]) -> alt.LayerChart:
 def _where(side: str) -> list[alt.Tooltip]:
     return [
         alt.Tooltip(f"{side}:O", title=f"{side} layer"),
-        alt.Tooltip(f"{side}_name:N", title="named"),
-        alt.Tooltip(f"{side}_depth:Q", title="relative depth", format=".2f"),
+        alt.Tooltip(f"{side}_name:N", title=f"{side} layer name"),
+        alt.Tooltip(f"{side}_depth:Q", title=f"{side} depth, relative", format=".2f"),
     ]
 
 

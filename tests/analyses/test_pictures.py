@@ -145,6 +145,23 @@ def test_heatmap_describes_itself_for_those_who_do_not_see_it() -> None:
     assert "mutual k-NN overlap" in texts(picture.svg)
 
 
+def test_no_line_of_a_tooltip_hides_another() -> None:
+    frames = pl.concat([alignment(), alignment(control="bag-of-words")])
+    for chart in (
+        heatmap(frames, controls=True),
+        profile(frames),
+        curve(exemplars({1: 0.1, 2: 0.2})),
+    ):
+        panels = json.loads(render(chart).spec)["concat"]
+        tips = [
+            layer["encoding"].get("tooltip", []) for panel in panels for layer in panel["layer"]
+        ]
+        assert any(tips)
+        for tip in tips:
+            titles = [line.get("title", line["field"]) for line in tip]
+            assert len(titles) == len(set(titles))
+
+
 def test_profile_cuts_the_map_through_its_peak() -> None:
     frame = alignment(
         lambda v, w, _: 10 * (v == 2) * (w == 1) + v + 0.1 * w, directions=("vision->language",)
