@@ -28,9 +28,8 @@ _ROWS_A_MERGE = 65_536  # item tables: short rows, so larger commits; memory of 
 
 def connect(uri: str, storage_options: dict[str, str] | None) -> Any:  # noqa: ANN401 - lancedb is untyped
     """Connect so that every read sees what other processes have committed."""
-    return lancedb.connect(
-        uri, read_consistency_interval=timedelta(0), storage_options=storage_options
-    )
+    options = {**(storage_options or {}), "new_table_data_storage_version": DATA_STORAGE_VERSION}
+    return lancedb.connect(uri, read_consistency_interval=timedelta(0), storage_options=options)
 
 
 def names(connection: Any) -> list[str]:  # noqa: ANN401
@@ -53,9 +52,10 @@ def ensure(connection: Any, name: str, schema: pa.Schema) -> Any:  # noqa: ANN40
     StoreError
         The table is there with other columns.
     """
-    table = connection.create_table(
-        name, schema=schema, exist_ok=True, data_storage_version=DATA_STORAGE_VERSION
-    )
+    if name in names(connection):
+        table = connection.open_table(name)
+    else:  # exist_ok: another process may make it at this moment
+        table = connection.create_table(name, schema=schema, exist_ok=True)
     if not table.schema.equals(schema):
         raise StoreError(
             f"table {name!r} has other columns than this version of vdb writes: "
@@ -81,14 +81,7 @@ def insert(table: Any, rows: pa.Table) -> int:  # noqa: ANN401
     StoreError
         A key stands twice in ``rows`` (Lance would store both), or a column is missing (Lance would store nulls).
     """
-    schema = table.schema
-    missing = [name for name in schema.names if name not in rows.column_names]
-    if missing:
-        raise StoreError(f"rows for {table.name!r} lack {', '.join(missing)}")
-    rows = rows.select(schema.names).cast(schema)
-    keys = rows.column("key")
-    if pc.count_distinct(keys).as_py() != len(keys):
-        raise StoreError(f"rows for {table.name!r} hold a key twice: {_first_repeated(keys)!r}")
+    rows = _checked(table, rows)
     inserted = 0
     for start in range(0, len(rows), _ROWS_A_MERGE):
         part = rows.slice(start, _ROWS_A_MERGE)
@@ -98,11 +91,23 @@ def insert(table: Any, rows: pa.Table) -> int:  # noqa: ANN401
 
 
 def upsert(table: Any, rows: pa.Table) -> None:  # noqa: ANN401
-    """Insert rows, or put them in the place of those with the same key."""
+    """Insert rows, or put them in the place of those with the same key; checked as :func:`insert` checks."""
+    rows = _checked(table, rows)
     if len(rows):
-        rows = rows.select(table.schema.names).cast(table.schema)
         merge = table.merge_insert("key").when_matched_update_all()
         merge.when_not_matched_insert_all().execute(rows)
+
+
+def _checked(table: Any, rows: pa.Table) -> pa.Table:  # noqa: ANN401
+    schema = table.schema
+    missing = [name for name in schema.names if name not in rows.column_names]
+    if missing:
+        raise StoreError(f"rows for {table.name!r} lack {', '.join(missing)}")
+    rows = rows.select(schema.names).cast(schema)
+    keys = rows.column("key")
+    if pc.count_distinct(keys).as_py() != len(keys):
+        raise StoreError(f"rows for {table.name!r} hold a key twice: {_first_repeated(keys)!r}")
+    return rows
 
 
 def delete_keys(table: Any, keys: Sequence[str]) -> None:  # noqa: ANN401
