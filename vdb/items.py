@@ -13,7 +13,7 @@ import polars as pl
 
 from vdb import schema, tables
 from vdb.errors import InputError
-from vdb.names import id_problem
+from vdb.names import LONGEST_ID, id_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,19 +86,26 @@ def add(db: Database, batch: Mapping[str, pl.DataFrame]) -> Added:
     InputError
         An id stands for two contents, is malformed, or refers to what is not there. Nothing was written then.
     """
+    unknown = batch.keys() - set(_ORDER)
+    if unknown:
+        raise InputError(f"no table of items is called {', '.join(sorted(unknown))}")
     frames = {name: _keyed(name, batch[name]) for name in _ORDER if name in batch}
     frames = {name: _collapse(name, frame) for name, frame in frames.items() if len(frame)}
     for name, column, target in _REFERENCES:
         if name in frames:
             _check_references(db, frames[name], column, target, frames.get(target))
     news = {name: _against_store(db, name, frame) for name, frame in frames.items()}
+    # Everything that can be refused has been by now; from here on rows are only written.
+    ready = {name: [_arrow(name, part) for part in parts] for name, parts in news.items()}
     report = Added()
-    for name, (new, moved) in news.items():
-        added = tables.insert(db.table(name), _arrow(name, new)) if len(new) else 0
+    for name, (new, moved) in ready.items():
+        added = tables.insert(db.table(name), new) if len(new) else 0
+        if added < len(new):  # another process added some of them meanwhile: the same ones?
+            _against_store(db, name, frames[name])
         report.added[name] = added
         report.unchanged[name] = len(frames[name]) - added
         if len(moved):
-            tables.upsert(db.table(name), _arrow(name, moved))
+            tables.upsert(db.table(name), moved)
             report.moved += len(moved)
     return report
 
@@ -118,16 +125,34 @@ def keys(columns: Iterable[str]) -> pl.Expr:
 
 def _keyed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     parts = schema.KEYED_BY[name]
+    frame = _typed(name, frame)
     for column in parts:
         suspect = frame.filter(
-            pl.col(column).is_null()
-            | (pl.col(column).str.len_chars().is_between(1, 512).not_())
+            pl.col(column).str.len_chars().is_between(1, LONGEST_ID).not_()
             | pl.col(column).str.contains(r"[\x00-\x1f\x7f]")
         )
         for row in suspect.head(1).iter_rows(named=True):
-            problem = id_problem(row[column] or "")
+            problem = id_problem(row[column])
             raise InputError(f"{row['source']}: {column} is {problem}")
     return frame.select(keys(parts).alias("key"), pl.all())
+
+
+def _typed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Give every column the table's type (a column of nothing but None has none) and refuse what it lacks."""
+    layout = schema.TABLES[name]
+    lacking = [c for c in layout.names if c != "key" and c not in frame.columns]
+    if lacking:
+        raise InputError(f"the {name} to add lack the column {', '.join(lacking)}")
+    empty = pl.DataFrame(layout.empty_table()).drop("key")
+    try:
+        frame = frame.select(pl.col(name).cast(kind) for name, kind in empty.schema.items())
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"the {name} to add: {str(error).splitlines()[0]}") from error
+    needed = [field.name for field in layout if not field.nullable and field.name != "key"]
+    for row in frame.filter(pl.any_horizontal(pl.col(needed).is_null())).head(1).to_dicts():
+        absent = next(column for column in needed if row[column] is None)
+        raise InputError(f"{row['source']}: {absent} is missing")
+    return frame
 
 
 def _differs(name: str, suffix: str) -> pl.Expr:
