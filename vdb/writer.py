@@ -95,7 +95,7 @@ class SpaceWriter:
         self._rows_a_commit = max(1, min(tables.ROWS_A_COMMIT, BYTES_A_COMMIT // width))
         self._rows: list[Row] = []
         self._keys: set[str] = set()
-        self._blocks: list[NDArray[np.floating]] = []
+        self._gathered: list[NDArray[np.floating]] = []
         self.committed = 0
 
     def __enter__(self) -> SpaceWriter:
@@ -122,11 +122,30 @@ class SpaceWriter:
             of the block is stored then.
         """
         self._check(rows, block)
+        start = 0
+        while start < len(rows):
+            stop = start + self._rows_a_commit - len(self._rows)
+            self._gather(rows[start:stop], block[start:stop])
+            if len(self._rows) == self._rows_a_commit:
+                self.flush()
+            start = stop
+
+    def _gather(self, rows: Sequence[Row], block: NDArray[np.floating]) -> None:
+        """Copy rows into the layers' buffers: the block is its owner's again, to fill anew."""
+        if (
+            not self._rows
+        ):  # memory that is not touched costs nothing, so a short last commit is cheap
+            self._gathered = [
+                np.empty((self._rows_a_commit, layer.width), self._dtype)
+                for layer in self._space.layers
+            ]
+        begin, end = len(self._rows), len(self._rows) + len(rows)
+        for values, part in zip(
+            self._gathered, np.split(block, self._splits[:-1], axis=1), strict=True
+        ):
+            values[begin:end] = part
         self._rows += rows
         self._keys.update(row.key for row in rows)
-        self._blocks.append(block)
-        if len(self._rows) >= self._rows_a_commit:
-            self.flush()
 
     def _check(self, rows: Sequence[Row], block: NDArray[np.floating]) -> None:
         name, expected = self._space.name, (len(rows), int(self._splits[-1]))
@@ -150,10 +169,9 @@ class SpaceWriter:
             pa.array([row.concept_id for row in self._rows], pa.string()),
             pa.array([row.variant for row in self._rows]),
         ]
-        starts = [0, *self._splits[:-1]]
-        for i, (start, stop) in enumerate(zip(starts, self._splits, strict=True)):
-            values = np.concatenate([block[:, start:stop] for block in self._blocks])
+        for i, gathered in enumerate(self._gathered):
+            values = pa.array(gathered[: len(self._rows)].ravel())
             kind = schema.field(layer_column(i)).type
-            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), type=kind))
+            columns.append(pa.FixedSizeListArray.from_arrays(values, type=kind))
         self.committed += tables.insert(self._table, pa.table(columns, schema=schema))
-        self._rows, self._keys, self._blocks = [], set(), []
+        self._rows, self._keys, self._gathered = [], set(), []
