@@ -64,6 +64,9 @@ def run(
     except VdbError as error:
         outcome = f"failed: {error}"
         raise
+    except Exception as error:
+        outcome = f"failed: {type(error).__name__}: {error}"
+        raise
     finally:
         row = {
             "key": key_of(run_id),
@@ -93,6 +96,7 @@ def record_failures(
     db: Database, space: str, failures: Iterable[tuple[str, str, str]], run_id: str
 ) -> None:
     """Enter ``(item id, variant, reason)`` in the ledger; a later failure of the same item takes its place."""
+    last = {(item_id, variant): reason for item_id, variant, reason in failures}
     rows = [
         {
             "key": key_of(space, item_id, variant),
@@ -103,7 +107,7 @@ def record_failures(
             "run_id": run_id,
             "failed_at": now(),
         }
-        for item_id, variant, reason in failures
+        for (item_id, variant), reason in last.items()
     ]
     if rows:
         tables.upsert(db.table("failures"), pa.Table.from_pylist(rows, schema.FAILURES))

@@ -28,12 +28,15 @@ _VERSION = "schema_version"
 
 def recorded_version(connection: Any) -> int | None:  # noqa: ANN401 - lancedb is untyped
     """Read the schema version of a store; None where there is no store."""
-    if "meta" not in tables.names(connection):
+    names = tables.names(connection)
+    if "meta" not in names:
         return None
     meta = connection.open_table("meta").to_arrow().to_pylist()
-    version = {row["key"]: row["value"] for row in meta}.get(_VERSION)
-    if version is None:
-        raise StoreError("the store has a table `meta` without a schema version: it is damaged")
+    if not meta and names == ["meta"]:  # killed between making its first table and writing into it
+        return None
+    version = {row["key"]: row["value"] for row in meta}.get(_VERSION, "none")
+    if not version.isdecimal():
+        raise StoreError(f"the store's table `meta` has {version!r} for a schema version: damaged")
     return int(version)
 
 
