@@ -46,6 +46,11 @@ def open_database(
     return Database(uri, connection)
 
 
+def migrate_database(uri: str, storage_options: dict[str, str] | None = None) -> list[int]:
+    """Bring the store at ``uri`` to this vdb's schema; see :func:`vdb.migrations.migrate`."""
+    return migrations.migrate(tables.connect(uri, storage_options))
+
+
 class Database:
     """A store of items and of the vectors that models made of them; made by :func:`vdb.open`.
 
@@ -214,14 +219,17 @@ class Database:
         frames = {name: self.read(name) for name in schema.TABLES if name != "meta"}
         for name in self._named(_SPACE):
             frames[name] = pl.scan_lance(self._connection.open_table(_SPACE + name)).drop("key")
-        frames |= {name: self.result(name) for name in self.results()}
+        for name in self.results():  # where a space has the analysis's name: "result.NAME"
+            frames[_RESULT + name if name in frames else name] = self.result(name)
         try:
-            return pl.SQLContext(frames, register_globals=False).execute(query, eager=False)
+            answer = pl.SQLContext(frames, register_globals=False).execute(query, eager=False)
+            answer.collect_schema()  # a column that is not there is found now, not when it is collected
         except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
             raise InputError(
                 f"cannot answer {query!r}: {str(error).splitlines()[0]}; "
                 f"the tables are {', '.join(sorted(frames))}"
             ) from error
+        return answer
 
     def neighbours(
         self,
@@ -266,7 +274,9 @@ class Database:
             pl.all(),
         ).to_arrow(compat_level=pl.CompatLevel.oldest())
         key = schema.META.field("key")
-        layout = pa.schema([key, *(_plain(field) for field in rows.schema if field.name != "key")])
+        layout = pa.schema(
+            [key, *(schema.plain(field) for field in rows.schema if field.name != "key")]
+        )
         tables.insert(
             tables.ensure(self._connection, _RESULT + analysis, layout), rows.cast(layout)
         )
@@ -278,13 +288,3 @@ class Database:
     def _named(self, prefix: str) -> list[str]:
         found = tables.names(self._connection)
         return sorted(name.removeprefix(prefix) for name in found if name.startswith(prefix))
-
-
-def _plain(field: pa.Field) -> pa.Field:
-    """Polars writes large strings and lists; the store keeps the plain ones."""
-    kind = field.type
-    if pa.types.is_large_string(kind):
-        kind = pa.string()
-    elif pa.types.is_large_list(kind):
-        kind = pa.list_(kind.value_type)
-    return pa.field(field.name, kind)

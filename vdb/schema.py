@@ -199,3 +199,22 @@ def space_schema(modality: Modality, layers: Sequence[Layer], dtype: StoredDtype
             ),
         ]
     )
+
+
+def plain(field: pa.Field) -> pa.Field:
+    """Return the field as the store keeps it: Polars writes large strings, binaries and lists."""
+    return pa.field(field.name, _plain_type(field.type))
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    if pa.types.is_large_binary(kind):
+        return pa.binary()
+    if pa.types.is_large_list(kind) or pa.types.is_list(kind):
+        return pa.list_(_plain_type(kind.value_type))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_plain_type(kind.value_type), kind.list_size)
+    if pa.types.is_struct(kind):
+        return pa.struct([plain(field) for field in kind])
+    return kind
