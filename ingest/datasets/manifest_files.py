@@ -60,7 +60,8 @@ def read_rows(file: Path, mapping: Mapping[str, str]) -> Rows:
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
         known = ", ".join(sorted(_READERS))
-        raise InputError(f"{file.name}: the name of a manifest ends in one of {known}")
+        hint = "; for COCO captions: vdb add coco" if file.suffix == ".json" else ""
+        raise InputError(f"{file.name}: the name of a manifest ends in one of {known}{hint}")
     columns, lines, unused = reader(file, mapping)
     if not len(lines):
         raise InputError(f"{file.name}: the manifest has no rows")
