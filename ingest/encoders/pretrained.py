@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ingest.encoders.base import EncoderOptions
 
 
+_GENERIC = {"PreTrainedTokenizerFast", "TokenizersBackend"}
+"""Tokenizer classes that are their tokenizer.json and nothing else."""
+
+
 def load_tokenizer(directory: Path, name: str, options: EncoderOptions) -> Any:  # noqa: ANN401 - untyped library
     """Load a directory's tokenizer, set to pad and truncate on the right.
 
@@ -26,10 +30,16 @@ def load_tokenizer(directory: Path, name: str, options: EncoderOptions) -> Any: 
     ModelError
         It cannot be loaded.
     """
-    from transformers import AutoTokenizer  # noqa: PLC0415 - seconds of imports
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast  # noqa: PLC0415 - seconds of imports
 
+    # transformers 5 puts the model type's own tokenizer in the place of a generic one, and with it another
+    # splitting of words (seen with Qwen2 and a tokenizer of one's own): what the directory names is what is used.
+    generic = (directory / "tokenizer.json").exists() and _tokenizer_class(
+        directory, name
+    ) in _GENERIC
+    kind = PreTrainedTokenizerFast if generic else AutoTokenizer
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer = kind.from_pretrained(
             str(directory),
             local_files_only=True,
             trust_remote_code=options.trust_remote_code,
@@ -39,6 +49,11 @@ def load_tokenizer(directory: Path, name: str, options: EncoderOptions) -> Any: 
     tokenizer.padding_side = "right"
     tokenizer.truncation_side = "right"
     return tokenizer
+
+
+def _tokenizer_class(directory: Path, name: str) -> str | None:
+    path = directory / "tokenizer_config.json"
+    return read_json(path, name).get("tokenizer_class") if path.exists() else None
 
 
 def load_model(directory: Path, name: str, options: EncoderOptions) -> nn.Module:
