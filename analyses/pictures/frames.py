@@ -27,7 +27,12 @@ SCORES: Final = {
     "linear-predictivity": "linear predictivity (r)",
     "mutual-knn": "mutual k-NN overlap",
 }
-CONTROLS: Final = {"none": "", "bag-of-words": "bag of words", "mismatched": "mismatched pairs"}
+CONTROLS: Final = {
+    "none": "",
+    "bag-of-words": "bag of words",
+    "mismatched": "mismatched",
+    "diluted": "diluted",
+}
 
 _DASHES: Final[tuple[list[float], ...]] = (
     [5, 3],
@@ -87,7 +92,7 @@ def series_name(row: Mapping[str, Any]) -> str:
     r"""Name the line or map of a row: the two spaces, and the control where it is one.
 
     >>> print(ascii(series_name({"vision": "vit", "language": "gpt", "control": "mismatched"})))
-    'vit \xd7 gpt, mismatched pairs'
+    'vit \xd7 gpt, mismatched'
     """
     control = CONTROLS.get(row["control"], row["control"])
     if row["control"] == "bag-of-words":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analyses.pictures.frames import DIRECTIONS, TIMES
+from analyses.pictures.frames import CONTROLS, DIRECTIONS, TIMES, in_order
 from analyses.report.claims import CLAIMS, Claim, Verdict
 
 if TYPE_CHECKING:
@@ -140,7 +140,10 @@ def _controls(
     there["bag of words"] = frame.filter(
         pl.col("vision") == vision, pl.col("control") == "bag-of-words"
     )
-    there["mismatched pairs"] = _of(frame, vision, language, "mismatched")
+    own = frame.filter(pl.col("vision") == vision, pl.col("language") == language)
+    for control in in_order(own["control"].to_list(), CONTROLS):
+        if control != "none":
+            there[CONTROLS.get(control, control)] = _of(frame, vision, language, control)
     return {name: rows for name, rows in there.items() if not rows.is_empty()}
 
 

@@ -72,3 +72,26 @@ def difference(first: Sequence[float] | None, second: Sequence[float] | None) ->
         return Estimate(math.nan, math.nan, math.nan)
     gaps = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     return of_folds(gaps.tolist(), float(gaps.mean()))
+
+
+def chosen_on_others(cells: Sequence[Sequence[float] | None]) -> list[float] | None:
+    """Score the best of many cells without the luck of the choice.
+
+    For each fold the best cell is chosen on all other folds and scored on this one.
+
+    Parameters
+    ----------
+    cells : sequence of sequences of float
+        The fold scores of each cell.
+
+    Returns
+    -------
+    list of float, optional
+        One score a fold; None where a cell has no folds, or fewer than two.
+    """
+    known = [folds for folds in cells if folds is not None]
+    if not known or len(known) < len(cells) or len(known[0]) < 2:  # noqa: PLR2004 - there are no other folds
+        return None
+    scores = np.asarray(known, dtype=np.float64)
+    others = scores.sum(axis=1, keepdims=True) - scores
+    return [float(scores[cell, fold]) for fold, cell in enumerate(others.argmax(axis=0))]

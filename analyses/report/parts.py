@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _FACTS: Final = (
     ("n", "n"),
     ("groups", "groups"),
+    ("unmatched", "unmatched"),
+    ("left_out", "groups left out"),
+    ("captions", "captions an image"),
+    ("folds", "folds"),
     ("draws", "draws"),
     ("cell_rule", "layers chosen by"),
     ("seed", "seed"),

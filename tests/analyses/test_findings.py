@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analyses.report import Finding, findings, summary
-from analyses.report.intervals import Estimate, difference, of_folds
+from analyses.report.intervals import Estimate, chosen_on_others, difference, of_folds
 
 TWINS = {"vit": "vit-random", "gpt": "gpt-random"}
 SPREAD = np.array([-0.01, -0.005, 0.0, 0.005, 0.01])
@@ -98,7 +98,7 @@ def test_alignment_holds_above_every_control_and_names_the_strongest() -> None:
         "random-init language",
         "random-init vision",
         "bag of words",
-        "mismatched pairs",
+        "mismatched",
     ]
 
 
@@ -183,6 +183,13 @@ def test_averaging_is_held_against_its_controls(
     assert len(finding.controls) == 2
 
 
+def test_a_control_of_another_kind_is_held_against_averaging_too() -> None:
+    frames = [curve((0.3, 0.6)), FLAT, curve((0.3, 0.58), control="diluted")]
+    finding = only(findings([], frames, TWINS), 3)
+    assert finding.verdict == "does not hold"
+    assert finding.controls[-1].startswith("diluted: ")
+
+
 def test_averaging_is_not_testable_without_the_mismatched_average_or_a_second_k() -> None:
     assert only(findings([], [curve((0.1, 0.9))], TWINS), 3).verdict == "not testable here"
     single = [frame.filter(k=1) for frame in (curve((0.1, 0.9)), FLAT)]
@@ -219,13 +226,26 @@ def test_the_summary_counts_the_verdicts_and_repeats_the_numbers() -> None:
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=10))
 def test_the_interval_of_folds_is_students(folds: list[float]) -> None:
     mean = float(np.mean(folds))
-    error = stats.sem(folds)
+    error = float(stats.sem(folds))
+    ends = (
+        stats.t.interval(0.95, len(folds) - 1, loc=mean, scale=error) if error > 0 else (mean, mean)
+    )
     estimate = of_folds(folds, mean)
-    if error < 1e-9:
-        assert estimate.low == pytest.approx(estimate.high)
-        return
-    low, high = stats.t.interval(0.95, len(folds) - 1, loc=mean, scale=error)
-    assert (estimate.low, estimate.high) == pytest.approx((low, high))
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(ends), abs=1e-12)
+
+
+def test_the_luck_of_the_choice_is_left_out() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(500, 5))
+    assert noise.mean(axis=1).max() > 1.0, "the best of many cells of noise looks like something"
+    scores = chosen_on_others(noise.tolist())
+    assert scores is not None
+    assert of_folds(scores, float(np.mean(scores))).low < 0
+    for fold in range(5):
+        rest = np.delete(noise, fold, axis=1).mean(axis=1)
+        assert scores[fold] == noise[rest.argmax(), fold]
+    assert chosen_on_others([None, [0.1, 0.2]]) is None
+    assert chosen_on_others([[0.1]]) is None
 
 
 def test_an_unknown_interval_is_above_nothing() -> None:
