@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from vdb import migrations, schema, tables
-from vdb.errors import InputError, NotFoundError, RecipeMismatchError
+from vdb.errors import InputError, NotFoundError, RecipeMismatchError, StoreError
 from vdb.names import check_space_name
 from vdb.recipe import Recipe
 from vdb.schema import key_of
@@ -33,6 +33,8 @@ def open_database(
         raise NotFoundError(
             f"no store at {uri}; `vdb add` makes one, or vdb.open(..., create=True)"
         )
+    if local and Path(uri).is_file():
+        raise StoreError(f"{uri} is a file: a store is a directory")
     connection = tables.connect(uri, storage_options)
     version = migrations.recorded_version(connection)
     if version is None:

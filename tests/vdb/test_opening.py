@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import vdb
+from vdb import migrations, schema, tables
+from vdb.errors import NotFoundError, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vdb.database import Database
+
+
+def test_no_store_is_said_and_none_is_made(tmp_path: Path) -> None:
+    for place in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(NotFoundError, match=r"no store at .*create=True"):
+            vdb.open(place)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_no_store(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    with pytest.raises(NotFoundError):
+        vdb.open(file)
+    with pytest.raises(StoreError, match="is a file"):
+        vdb.open(file, create=True)
+    assert file.read_text() == "mine"
+
+
+def test_a_new_store_is_empty_and_opens_again(tmp_path: Path) -> None:
+    vdb.open(tmp_path / "s", create=True)
+    db = vdb.open(tmp_path / "s", create=True)
+    for name in schema.TABLES:
+        if name != "meta":
+            assert db.read(name).collect().is_empty()
+    assert db.results() == []
+    assert repr(db) == f"vdb.open({str(tmp_path / 's')!r})"
+
+
+def test_importing_vdb_loads_nothing_heavy() -> None:
+    heavy = {"lance", "lancedb", "polars", "pyarrow", "torch", "numpy"}
+    code = f"import sys, vdb; print(sorted({heavy!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# Versions -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_store_records_its_version(db: Database) -> None:
+    assert migrations.recorded_version(tables.connect(db.uri, None)) == schema.SCHEMA_VERSION
+
+
+def test_a_newer_store_is_left_alone(db: Database) -> None:
+    connection = tables.connect(db.uri, None)
+    migrations.record_version(connection, schema.SCHEMA_VERSION + 1)
+    with pytest.raises(StoreError, match="newer than this vdb's 1: upgrade vdb"):
+        vdb.open(db.uri)
+    with pytest.raises(StoreError, match="newer"):
+        migrations.migrate(connection)
+
+
+def test_an_older_store_asks_for_migration(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
+    with pytest.raises(StoreError, match="run `vdb migrate`"):
+        vdb.open(db.uri)
+    with pytest.raises(StoreError, match="no migration leads on from schema version 1"):
+        migrations.migrate(tables.connect(db.uri, None))
+
+
+def test_migrations_lead_on_and_may_be_killed(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = tables.connect(db.uri, None)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
+    passed: list[str] = []
+
+    def first(_: object) -> None:
+        passed.append("1 to 2")
+
+    def second(_: object) -> None:
+        passed.append("2 to 3")
+        if passed.count("2 to 3") == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(migrations, "MIGRATIONS", {1: first, 2: second})
+    with pytest.raises(KeyboardInterrupt):
+        migrations.migrate(connection)
+    assert migrations.recorded_version(connection) == 2
+    with pytest.raises(StoreError, match="schema version 2"):
+        vdb.open(db.uri)
+    assert migrations.migrate(connection) == [3]
+    assert passed == ["1 to 2", "2 to 3", "2 to 3"]
+    assert vdb.open(db.uri).spaces().collect().is_empty()
+    assert migrations.migrate(connection) == []
+
+
+def test_there_is_nothing_to_migrate(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no store to migrate"):
+        migrations.migrate(tables.connect(str(tmp_path), None))
+
+
+def test_a_store_killed_at_birth_is_born_again(tmp_path: Path) -> None:
+    tables.ensure(tables.connect(str(tmp_path), None), "meta", schema.META)
+    with pytest.raises(NotFoundError):
+        vdb.open(tmp_path)
+    assert vdb.open(tmp_path, create=True).images().collect().is_empty()
+    vdb.open(tmp_path)
+
+
+@pytest.mark.parametrize("version", ["", "soon", "1.5", "-1"])
+def test_a_version_that_is_none_is_damage(db: Database, version: str) -> None:
+    meta = tables.connect(db.uri, None).open_table("meta")
+    meta.update(values={"value": version})
+    with pytest.raises(StoreError, match="damaged"):
+        vdb.open(db.uri)
