@@ -22,7 +22,7 @@ GOAL = 1.10
 BATCH = 8
 
 
-def main(*, quick: bool = False) -> None:
+def main(quick: bool = False) -> None:
     """Print the ratio of CPU times, for class token and mean over patches.
 
     The two are run in turns (A B A B ...) in one process on one thread, so that what else the machine does falls on
