@@ -122,9 +122,10 @@ def prepare_target(layer: Tensor) -> Target:
     """Prepare a target layer: an (n, T) floating tensor."""
     Y = layer.detach().to(torch.float64)
     varies = Y.amax(dim=0) != Y.amin(dim=0)
-    Y = torch.where(varies, Y - Y.mean(dim=0), 0.0)
+    # A constant unit's computed mean is off by rounding: it must not become a unit of noise.
+    Y = (Y - Y.mean(dim=0)).mul_(varies)
     norms = torch.linalg.vector_norm(Y, dim=0)
-    values = (Y / torch.where(varies, norms / len(Y) ** 0.5, 1.0)).to(torch.float32)
+    values = (Y * (len(Y) ** 0.5 / torch.where(varies, norms, 1.0))).to(torch.float32)
     return Target(values, outer(Y))
 
 

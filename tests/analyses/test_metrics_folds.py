@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyses.metrics.folds import assign_folds
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 GROUPS = st.lists(st.integers(0, 30).map("g{}".format), min_size=1, max_size=200)
 
 
+@settings(deadline=None)
 @given(groups=GROUPS, k=st.integers(2, 6), seed=st.integers(0, 9), order=st.randoms())
 def test_groups_stay_together_folds_are_balanced_and_order_does_not_matter(
     groups: list[str], k: int, seed: int, order: random.Random

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyses.metrics.mutual_knn import mutual_knn
@@ -32,6 +32,7 @@ def by_sets(A: torch.Tensor, B: torch.Tensor, k: int, groups: list[int]) -> list
     return [len(neighbours(A, i) & neighbours(B, i)) / k for i in range(len(A))]
 
 
+@settings(deadline=None)
 @given(
     n=st.integers(8, 30),
     k=st.integers(1, 5),
