@@ -190,13 +190,15 @@ def _registered(target: Target, options: EncoderOptions) -> _Opened:
     architecture = name.partition(".")[0]
     if not timm.is_model(architecture):
         raise NotFoundError.named("timm model", name, timm.list_models())
+    tagged = timm.list_models(f"{architecture}*", pretrained=True)
+    if "." in name and name not in tagged:
+        raise NotFoundError.named("pretrained timm model", name, tagged)
     if options.random_init is not None:
         with drawn_from(options.random_init):
             return _Opened(timm.create_model(name, pretrained=False), f"timm/{name}", "none")
     config = timm.get_pretrained_cfg(name)
     if config is None or not config.hf_hub_id:
-        known = timm.list_models(f"{architecture}*", pretrained=True)
-        raise NotFoundError.named("pretrained timm model", name, known)
+        raise NotFoundError.named("pretrained timm model", name, tagged)
     snapshot = fetch(target, config.hf_hub_id, options)
     file = weight_files(snapshot.directory, target.model, options)[0]
     return _Opened(_create(name, file, target.model), snapshot.repository, snapshot.commit)
