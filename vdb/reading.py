@@ -104,6 +104,8 @@ def _started(batches: Iterator[Any]) -> Iterator[Any]:
 
 def _sorted(stored: pa.StringArray) -> tuple[pa.StringArray, NDArray[np.int64]]:
     """Sort ids; return them and the place of each stored row among them."""
+    if pc.all(pc.less(stored[:-1], stored[1:])).as_py():  # a hundred times less work than sorting
+        return stored, np.arange(len(stored))
     order = pc.sort_indices(stored)
     places = np.empty(len(order), np.int64)
     places[order.to_numpy()] = np.arange(len(order))
