@@ -128,7 +128,21 @@ def test_the_untrained_twin_shares_the_settings_and_not_the_vectors(
     assert np.abs(encode(twin, TEXTS) - encode(minilm, TEXTS)).max() > 0.1
 
 
-WORDS = ["<pad>", "<cls>", "<sep>", "<unk>", "query", ":", "passage", "a", "the", "dog", "Dog", "runs", "sleeps"]
+WORDS = [
+    "<pad>",
+    "<cls>",
+    "<sep>",
+    "<unk>",
+    "query",
+    ":",
+    "passage",
+    "a",
+    "the",
+    "dog",
+    "Dog",
+    "runs",
+    "sleeps",
+]
 
 
 def make_package(
@@ -211,7 +225,9 @@ def test_the_packages_prompt_and_lower_case_are_applied_and_recorded(tmp_path: P
         default_prompt_name="query",
     )
     encoder = load_encoder(str(directory), float32(random_init=0))
-    expected = [WORDS.index(word) for word in ["<cls>", "query", ":", "the", "dog", "runs", "<sep>"]]
+    expected = [
+        WORDS.index(word) for word in ["<cls>", "query", ":", "the", "dog", "runs", "<sep>"]
+    ]
     assert list(encoder.prepare("the Dog runs").data.ids) == expected
     assert encoder.recipe.preprocessing["prompt"] == "query : "
     assert encoder.recipe.preprocessing["lower_case"] is True
