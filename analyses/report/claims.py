@@ -12,8 +12,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import polars as pl
 
+from analyses.intervals import Estimate, chosen_on_others, difference, of_folds
 from analyses.pictures.frames import TIMES, peak
-from analyses.report.intervals import Estimate, chosen_on_others, difference, of_folds
 
 Verdict = Literal["holds", "does not hold", "not testable here", "not yet asked of this store"]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analyses.report import Finding, findings, summary
-from analyses.report.intervals import Estimate, chosen_on_others, difference, of_folds
+from analyses.intervals import Estimate, chosen_on_others, difference, of_folds
 
 TWINS = {"vit": "vit-random", "gpt": "gpt-random"}
 SPREAD = np.array([-0.01, -0.005, 0.0, 0.005, 0.01])

@@ -1,0 +1,206 @@
+"""Groups of exemplars, and draws of them: what is averaged in an exemplar-averaging analysis.
+
+An exemplar is an image and a caption. An image's exemplars are itself with each of its captions, a caption's are each
+of its images with itself, and a concept's are each of its images with one of that image's captions (or, where the
+captions of a concept belong to no image, one of the concept's captions).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import polars as pl
+
+from analyses.matching import pair_groups, stored_pairs
+from vdb.errors import InputError
+from vdb.schema import ORIGINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from vdb.database import Database
+    from vdb.space import Space
+
+Grouping = Literal["image", "caption", "concept"]
+Averaged = Literal["images", "captions", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What shares a centroid.
+
+    Attributes
+    ----------
+    name : str
+        The image's, caption's or concept's id.
+    fold_group : str
+        Groups that share an item share this; folds never part it.
+    images : tuple of str
+    captions : tuple of tuple of str
+        For each image the captions to draw from; a single entry where images and captions are drawn apart.
+    """
+
+    name: str
+    fold_group: str
+    images: tuple[str, ...]
+    captions: tuple[tuple[str, ...], ...]
+
+    @property
+    def paired(self) -> bool:
+        """Whether each image comes with captions of its own."""
+        return len(self.captions) == len(self.images)
+
+
+def gather(
+    db: Database, vision: Space, language: Space, by: Grouping, datasets: Sequence[str] = ()
+) -> list[Group]:
+    """Find the groups and their exemplars, of which both sides have a vector; sorted by name.
+
+    Raises
+    ------
+    InputError
+        There are no such groups in the store.
+    """
+    if by == "concept":
+        return _by_concept(db, vision, language, datasets)
+    pairs, _ = stored_pairs(db, vision, language, datasets)
+    pairs = pairs.with_columns(fold_group=pl.Series(pair_groups(pairs)))
+    own, other = ("image_id", "caption_id") if by == "image" else ("caption_id", "image_id")
+    rows = pairs.group_by(own).agg(other, pl.col("fold_group").first()).sort(own)
+    if by == "image":
+        return [Group(one, fold, (one,), (tuple(many),)) for one, many, fold in rows.iter_rows()]
+    return [
+        Group(one, fold, tuple(many), ((one,),) * len(many)) for one, many, fold in rows.iter_rows()
+    ]
+
+
+def _by_concept(
+    db: Database, vision: Space, language: Space, datasets: Sequence[str]
+) -> list[Group]:
+    def of_concepts(frame: pl.LazyFrame, space: Space, column: str) -> pl.DataFrame:
+        frame = frame.filter(pl.col("concept_id").is_not_null())
+        if datasets:
+            frame = frame.filter(pl.col("dataset").is_in(datasets))
+        there = space.scan([], ORIGINAL).select(column)
+        return frame.join(there, on=column, how="semi").select("concept_id", column).collect()
+
+    images = of_concepts(db.images(), vision, "image_id")
+    if images.is_empty():
+        raise InputError(
+            "no image of the store has both a concept and a vector; add concepts, then `vdb ingest`"
+        )
+    pairs = db.pairs().select("image_id", "caption_id").unique()
+    there = language.scan([], ORIGINAL).select("caption_id")
+    paired = (
+        images.lazy().join(pairs, on="image_id").join(there, on="caption_id", how="semi").collect()
+    )
+    if not paired.is_empty():
+        per_image = paired.sort("caption_id").group_by("concept_id", "image_id").agg("caption_id")
+        rows = per_image.sort("image_id").group_by("concept_id").agg("image_id", "caption_id")
+        return [
+            Group(name, name, tuple(ids), tuple(map(tuple, texts)))
+            for name, ids, texts in rows.sort("concept_id").iter_rows()
+        ]
+    texts = of_concepts(db.captions(), language, "caption_id")
+    if texts.is_empty():
+        raise InputError(
+            f"no caption in {language.name!r} belongs to a concept, by its own concept_id or by a paired image"
+        )
+    each = images.sort("image_id").group_by("concept_id").agg("image_id")
+    own = texts.sort("caption_id").group_by("concept_id").agg("caption_id")
+    return [
+        Group(name, name, tuple(ids), (tuple(many),))
+        for name, ids, many in each.join(own, on="concept_id").sort("concept_id").iter_rows()
+    ]
+
+
+def enough(groups: Sequence[Group], k: int, by: Grouping, averaged: Averaged) -> list[Group]:
+    """Keep the groups that can give ``k`` exemplars of what is averaged.
+
+    Raises
+    ------
+    InputError
+        The grouping has nothing to average on that side, or no group has so many.
+    """
+    if (by, averaged) in {("image", "images"), ("image", "both")}:
+        raise InputError(f"an image has one image: --group image averages captions, not {averaged}")
+    if (by, averaged) in {("caption", "captions"), ("caption", "both")}:
+        raise InputError(
+            f"a caption has one caption: --group caption averages images, not {averaged}"
+        )
+
+    def count(group: Group) -> int:
+        images = len(group.images)
+        captions = sum(map(len, group.captions)) if by == "image" or not group.paired else images
+        return {"images": images, "captions": captions, "both": min(images, captions)}[averaged]
+
+    kept = [group for group in groups if count(group) >= k]
+    if not kept:
+        most = max(map(count, groups), default=0)
+        raise InputError(
+            f"no {by} has {k} exemplars to average; the most is {most}: ask for a smaller --k"
+        )
+    return kept
+
+
+def draw(
+    groups: Sequence[Group], k: int, averaged: Averaged, generator: np.random.Generator
+) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    """Draw exemplars without replacement.
+
+    Parameters
+    ----------
+    groups : G groups
+    k : int
+        Exemplars a group; a draw's first j are a draw of j.
+    averaged : {"images", "captions", "both"}
+    generator : numpy Generator
+
+    Returns
+    -------
+    images, captions
+        (G, k) ids of the side that is averaged, (G, 1) of one that is not. Images and captions of one column belong
+        together where the store pairs them.
+    """
+    images, captions = [], []
+    for group in groups:
+        if len(group.images) == 1:  # one image, many captions
+            own = list(generator.permutation(group.captions[0])[:k])
+            images.append([group.images[0]])
+            captions.append(own)
+            continue
+        order = generator.permutation(len(group.images))[:k]
+        images.append([group.images[i] for i in order])
+        if group.paired:
+            captions.append(
+                [group.captions[i][generator.integers(len(group.captions[i]))] for i in order]
+            )
+        else:
+            captions.append(list(generator.permutation(group.captions[0])[:k]))
+    width_images = 1 if averaged == "captions" else k
+    width_captions = 1 if averaged == "images" else k
+    return (
+        np.array([row[:width_images] for row in images], object),
+        np.array([row[:width_captions] for row in captions], object),
+    )
+
+
+def from_other_groups(
+    ids: NDArray[np.object_], generator: np.random.Generator, first: int = 0
+) -> NDArray[np.object_]:
+    """Put other groups' exemplars in the place of a group's own, from column ``first`` on.
+
+    Each column is turned by another amount over one shuffled order of the groups, so that no group keeps its own and
+    no two columns of a group come from the same other group (while there are more groups than columns).
+    """
+    count, width = ids.shape
+    order = generator.permutation(count)
+    turns = 1 + generator.permutation(max(count - 1, 1))
+    out = ids.copy()
+    for column in range(first, width):
+        out[order, column] = ids[np.roll(order, int(turns[column % len(turns)])), column]
+    return out

@@ -1,0 +1,169 @@
+"""Which rows an analysis compares: pairs of the store whose both sides have a vector, joined by id."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import polars as pl
+
+from vdb.errors import InputError
+from vdb.schema import ORIGINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from vdb.database import Database
+    from vdb.space import Space
+
+Captions = Literal["one", "mean", "all"]
+"""What stands for an image's captions: the first by id, the mean of their vectors, or a row for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Rows to compare: row i is ``image_ids[i]`` with the captions ``caption_ids[i]``.
+
+    Attributes
+    ----------
+    image_ids : list of str
+        n images.
+    caption_ids : list of list of str
+        Of each row the captions whose vectors are averaged; one where nothing is averaged.
+    groups : list of str
+        Rows that share an image or a caption, however indirectly, share a group; folds never part a group.
+    unmatched : int
+        Pairs of the store that were left out because a side has no vector.
+    """
+
+    image_ids: list[str]
+    caption_ids: list[list[str]]
+    groups: list[str]
+    unmatched: int
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+
+def check_sides(vision: Space, language: Space) -> None:
+    """Raise InputError unless ``vision`` is a space of images and ``language`` one of texts."""
+    for space, side, modality in ((vision, "vision", "image"), (language, "language", "text")):
+        if space.recipe.modality != modality:
+            raise InputError(
+                f"--{side} {space.name}: that space holds vectors of {space.recipe.modality}s, not of {modality}s"
+            )
+
+
+def stored_pairs(
+    db: Database, vision: Space, language: Space, datasets: Sequence[str] = ()
+) -> tuple[pl.DataFrame, int]:
+    """Read the pairs whose both sides have a vector, and count those whose sides have not.
+
+    Returns
+    -------
+    DataFrame, int
+        ``image_id``, ``caption_id``, sorted; pairs left out.
+
+    Raises
+    ------
+    InputError
+        No pair has both.
+    """
+    check_sides(vision, language)
+    pairs = db.pairs()
+    if datasets:
+        pairs = pairs.filter(pl.col("dataset").is_in(datasets))
+    pairs = pairs.select("image_id", "caption_id").unique()
+    both = (
+        pairs.join(vision.scan([], ORIGINAL).select("image_id"), on="image_id", how="semi")
+        .join(language.scan([], ORIGINAL).select("caption_id"), on="caption_id", how="semi")
+        .sort("image_id", "caption_id")
+        .collect()
+    )
+    total = pairs.select(pl.len()).collect().item()
+    if both.is_empty():
+        raise InputError(
+            f"none of the store's {total} pairs has a vector in both {vision.name!r} and {language.name!r}: "
+            "`vdb ingest` both models over the same data set"
+        )
+    return both, total - len(both)
+
+
+def match(
+    db: Database,
+    vision: Space,
+    language: Space,
+    captions: Captions = "one",
+    datasets: Sequence[str] = (),
+) -> Matched:
+    """Choose the rows of an alignment.
+
+    Parameters
+    ----------
+    db : Database
+    vision, language : Space
+    captions : {"one", "mean", "all"}
+    datasets : sequence of str
+        Only pairs of these data sets; all by default.
+    """
+    pairs, unmatched = stored_pairs(db, vision, language, datasets)
+    groups = pair_groups(pairs)
+    if captions == "all":
+        image_ids = pairs["image_id"].to_list()
+        caption_ids = [[caption] for caption in pairs["caption_id"]]
+        return Matched(image_ids, caption_ids, groups, unmatched)
+    chosen = pl.col("caption_id") if captions == "mean" else pl.col("caption_id").head(1)
+    rows = (
+        pairs.with_columns(group=pl.Series(groups))
+        .group_by("image_id", maintain_order=True)
+        .agg(chosen, pl.col("group").first())
+    )
+    return Matched(
+        rows["image_id"].to_list(), rows["caption_id"].to_list(), rows["group"].to_list(), unmatched
+    )
+
+
+def pair_groups(pairs: pl.DataFrame) -> list[str]:
+    """Name the connected component of each pair, by its first image: what shares an item shares a fold."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - slow to import, and only this needs it
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
+    images = pairs["image_id"].rank("dense").to_numpy().astype(np.int64) - 1
+    texts = pairs["caption_id"].rank("dense").to_numpy().astype(np.int64) - 1
+    offset = int(images.max()) + 1
+    size = offset + int(texts.max()) + 1
+    edges = coo_array((np.ones(len(pairs)), (images, offset + texts)), shape=(size, size))
+    _, labels = connected_components(edges, directed=False)
+    component = pl.Series(labels[images])
+    first = pl.DataFrame({"component": component, "image_id": pairs["image_id"]})
+    return first.select(pl.col("image_id").first().over("component"))["image_id"].to_list()
+
+
+def mean_rows(
+    space: Space, ids: Sequence[Sequence[str]], layers: Sequence[int] | None = None
+) -> list[NDArray[np.float32]]:
+    """Read layers and average them within each row's ids.
+
+    Parameters
+    ----------
+    space : Space
+    ids : n lists of ids
+    layers : sequence of int, optional
+        All by default.
+
+    Returns
+    -------
+    list of (n, width) float32 arrays
+        One a layer.
+    """
+    flat = [one for row in ids for one in row]
+    _, values = space.matrices(layers, ids=flat)
+    single = [layer.astype(np.float32) for layer in values]
+    lengths = np.array([len(row) for row in ids])
+    if (lengths == 1).all():
+        return single
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    return [np.add.reduceat(layer, starts, axis=0) / lengths[:, None] for layer in single]

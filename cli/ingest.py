@@ -1,0 +1,226 @@
+"""``vdb ingest``: run models over what the store holds."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import render
+from cli.options import DEFAULT_DB, Dataset, Db
+from cli.progress import progress
+from cli.render import say
+from vdb.errors import InputError
+
+if TYPE_CHECKING:
+    from ingest.many import Outcome
+
+INTERRUPTED = 130
+_SHOWN = 5
+
+
+class PoolingOption(StrEnum):
+    """How the tokens of a layer become one vector."""
+
+    cls = "cls"
+    mean = "mean"
+    last = "last"
+
+
+class DtypeOption(StrEnum):
+    """Precision of the forward pass."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+class StoreDtypeOption(StrEnum):
+    """Precision of the stored vectors."""
+
+    float16 = "float16"
+    float32 = "float32"
+
+
+def ingest(  # noqa: PLR0917 - a command's options
+    model: Annotated[
+        list[str],
+        typer.Option(
+            "--model",
+            "-m",
+            envvar="VDB_MODEL",
+            help="A catalogue name (vit-l), library id (timm:NAME, hf:REPO, st:REPO) or directory; may be repeated.",
+        ),
+    ],
+    db: Db = DEFAULT_DB,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            "--space", envvar="VDB_SPACE", help="Name of the space; the model's by default."
+        ),
+    ] = None,
+    dataset: Dataset = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", envvar="VDB_LIMIT", min=1, help="Only the first so many items, by id."
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            "--batch-size",
+            envvar="VDB_BATCH_SIZE",
+            min=1,
+            help="Items a forward pass; halved when memory runs out.",
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option("--device", envvar="VDB_DEVICE", help="auto, cpu, cuda, cuda:1, mps.")
+    ] = "auto",
+    dtype: Annotated[
+        DtypeOption,
+        typer.Option("--dtype", envvar="VDB_DTYPE", help="Precision of the forward pass."),
+    ] = DtypeOption.float32,
+    store_dtype: Annotated[
+        StoreDtypeOption,
+        typer.Option("--store-dtype", envvar="VDB_STORE_DTYPE", help="Precision in the store."),
+    ] = StoreDtypeOption.float16,
+    pool: Annotated[
+        PoolingOption | None,
+        typer.Option(
+            "--pool",
+            envvar="VDB_POOL",
+            help="How tokens become a vector; the model's own by default.",
+        ),
+    ] = None,
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            "--revision", envvar="VDB_REVISION", help="Commit, tag or branch of the repository."
+        ),
+    ] = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option(
+            "--max-length",
+            envvar="VDB_MAX_LENGTH",
+            min=1,
+            help="Longest text, in tokens; counted if cut.",
+        ),
+    ] = None,
+    random_init: Annotated[
+        int | None,
+        typer.Option(
+            "--random-init",
+            envvar="VDB_RANDOM_INIT",
+            metavar="SEED",
+            help="Untrained weights from this seed: the control. Space NAME-random by default.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            envvar="VDB_WORKERS",
+            min=1,
+            help="Threads that read and prepare; one a core.",
+        ),
+    ] = None,
+    max_failures: Annotated[
+        int,
+        typer.Option(
+            "--max-failures", envvar="VDB_MAX_FAILURES", min=0, help="Stop after so many bad items."
+        ),
+    ] = 100,
+    trust_remote_code: Annotated[
+        bool,
+        typer.Option(
+            "--trust-remote-code",
+            envvar="VDB_TRUST_REMOTE_CODE",
+            help="Run code from the repository.",
+        ),
+    ] = False,
+    allow_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--allow-pickle",
+            envvar="VDB_ALLOW_PICKLE",
+            help="Load weights that are not safetensors.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", envvar="VDB_DRY_RUN", help="Say what would be done; write nothing."
+        ),
+    ] = False,
+) -> None:
+    """Run models over every item of the store and keep every layer.
+
+    The same command again goes on where it was stopped. A bad image or text goes to `vdb failures` with its reason
+    and the run goes on; the exit code is 1 when anything failed.
+    """
+    import vdb
+    from ingest.encoders.base import EncoderOptions
+    from ingest.many import ingest_models
+
+    if space is not None and len(model) > 1:
+        raise InputError("--space names one space: give one --model with it")
+    options = EncoderOptions(
+        pooling=None if pool is None else pool.value,
+        device=device,
+        dtype=dtype.value,
+        stored_dtype=store_dtype.value,
+        random_init=random_init,
+        revision=revision,
+        max_length=max_length,
+        trust_remote_code=trust_remote_code,
+        allow_pickle=allow_pickle,
+    )
+    try:
+        outcomes = ingest_models(
+            vdb.open(db),
+            model,
+            options,
+            space=space,
+            datasets=dataset or (),
+            limit=limit,
+            batch_size=batch_size,
+            workers=workers,
+            max_failures=max_failures,
+            dry_run=dry_run,
+            command=shlex.join(["vdb", *sys.argv[1:]]),
+            progress=progress(),
+        )
+    except KeyboardInterrupt:
+        say("interrupted: what was committed is kept; the same command goes on from there")
+        raise typer.Exit(INTERRUPTED) from None
+    for outcome in outcomes:
+        _tell(outcome, dry_run=dry_run)
+    if any(outcome.error or (outcome.report and outcome.report.failed) for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _tell(outcome: Outcome, *, dry_run: bool) -> None:
+    if outcome.report is None:
+        say(f"error: {outcome.error}")
+        return
+    report, plan = outcome.report, outcome.report.plan
+    if dry_run:
+        say(
+            f"{report.space}: {plan.wanted} rows, {plan.stored} there already, {len(plan.todo)} to do, "
+            f"{render.size(plan.bytes_to_write)} to write"
+        )
+        return
+    truncated = f", {report.truncated} texts truncated" if report.truncated else ""
+    say(
+        f"{report.space}: {plan.stored} there before, {report.stored} stored, {len(report.failed)} failed{truncated}"
+    )
+    for item, reason in report.failed[:_SHOWN]:
+        say(f"  {item}: {reason}")
+    if len(report.failed) > _SHOWN:
+        say(f"  ... `vdb failures --space {report.space}` lists them all")

@@ -1,0 +1,64 @@
+"""The command ``vdb``: its commands, and how its errors are shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import vdb
+from cli import add, analyze, demo, ingest, models, store
+from vdb.errors import VdbError
+
+app = typer.Typer(
+    name="vdb",
+    help="An embedding database for representational-alignment research.",
+    epilog="Begin with `vdb demo`. Exit codes: 0 done, 1 an error or failed items, 2 wrong usage, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo.demo)
+app.add_typer(add.app, name="add")
+app.add_typer(models.app, name="models")
+app.command()(ingest.ingest)
+app.add_typer(analyze.app, name="analyze")
+app.command()(store.report)
+app.command()(store.status)
+app.command()(store.failures)
+app.command()(store.migrate)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"vdb {vdb.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="VDB_DEBUG", help="Show the traceback of an error.")
+    ] = False,
+    version: Annotated[  # noqa: ARG001 - typer's callback acts on it
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+    if debug:
+        os.environ["VDB_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line; an error of vdb's own is one line on standard error and exit code 1."""
+    # Torch's threads wait by spinning, which on a machine that others use too costs many times the work itself.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except VdbError as error:
+        if os.environ.get("VDB_DEBUG"):
+            raise
+        typer.secho(f"error: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
+        sys.exit(1)

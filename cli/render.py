@@ -1,0 +1,109 @@
+"""Printing: tables for people, JSON, CSV and Parquet for pipes, messages to standard error."""
+
+from __future__ import annotations
+
+import sys
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.options import Format
+from vdb.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import polars as pl
+
+
+def say(message: str) -> None:
+    """Write a message for the person, so that standard output stays a pipe's."""
+    typer.echo(message, err=True)
+
+
+def frame(
+    data: pl.DataFrame, style: Format, output: Path | None, table: pl.DataFrame | None = None
+) -> None:
+    """Print a result.
+
+    Parameters
+    ----------
+    data : DataFrame
+        All of it, for machines.
+    style : Format
+    output : Path, optional
+        A file instead of standard output.
+    table : DataFrame, optional
+        What of it a person reads first; ``data`` by default.
+    """
+    if style is Format.table:
+        text = as_table(data if table is None else table)
+        if output is None:
+            typer.echo(text)
+        else:
+            output.write_text(text + "\n")
+        return
+    if style is Format.parquet and output is None and sys.stdout.isatty():
+        raise InputError("Parquet is binary: name a file with --output, or pipe it on")
+    content = _encode(data, style)
+    if output is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        output.write_bytes(content)
+
+
+def _encode(data: pl.DataFrame, style: Format) -> bytes:
+    import polars as pl
+
+    buffer = BytesIO()
+    if style is Format.json:
+        return data.write_json().encode() + b"\n"
+    if style is Format.csv:
+        lists = [name for name, kind in data.schema.items() if isinstance(kind, pl.List)]
+        flat = data.with_columns(pl.col(lists).cast(pl.List(pl.String)).list.join(" "))
+        flat.write_csv(buffer)
+    else:
+        data.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def as_table(data: pl.DataFrame) -> str:
+    """Lay a frame out in columns, numbers to the right, nothing cut off."""
+    header = data.columns
+    numeric = [kind.is_numeric() for kind in data.dtypes]
+    rows = [[_cell(value) for value in row] for row in data.iter_rows()]
+    widths = [max(len(line[i]) for line in [header, *rows]) for i in range(len(header))]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join(_line(line, widths, numeric) for line in lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
+    padded = [
+        cell.rjust(width) if right else cell.ljust(width)
+        for cell, width, right in zip(cells, widths, numeric, strict=True)
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return " ".join(str(value).split())
+
+
+def size(count: float) -> str:
+    """Say a number of bytes.
+
+    >>> size(1536)
+    '1.5 kB'
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1024:  # noqa: PLR2004
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TB"

@@ -1,0 +1,69 @@
+"""Commands about the store itself: ``status``, ``failures``, ``report``, ``migrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import render
+from cli.options import DEFAULT_DB, Db, Format, Output, OutputFormat
+from cli.render import say
+
+
+def status(db: Db = DEFAULT_DB, style: OutputFormat = Format.table, output: Output = None) -> None:
+    """Show each space: its model, layers, and how many of the store's items it holds, failed or lacks.
+
+    Example: vdb status --db study
+    """
+    import vdb
+    from vdb.overview import overview
+
+    store = vdb.open(db)
+    render.frame(overview(store), style, output)
+
+
+def failures(
+    db: Db = DEFAULT_DB,
+    space: Annotated[
+        str | None, typer.Option("--space", envvar="VDB_SPACE", help="Only those of this space.")
+    ] = None,
+    style: OutputFormat = Format.table,
+    output: Output = None,
+) -> None:
+    """List the items that could not be ingested, and why; the next `vdb ingest` tries them again."""
+    import polars as pl
+
+    import vdb
+
+    ledger = vdb.open(db).failures()
+    if space is not None:
+        ledger = ledger.filter(pl.col("space") == space)
+    rows = ledger.sort("space", "item_id", "variant").collect()
+    render.frame(rows, style, output, rows.select("space", "item_id", "variant", "reason"))
+
+
+def report(
+    db: Db = DEFAULT_DB,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", envvar="VDB_OUTPUT", help="Where the page is written.")
+    ] = Path("report.html"),
+) -> None:
+    """Write one self-contained page of what the analyses found.
+
+    Example: vdb report --output report.html
+    """
+    import vdb
+    from analyses.report import report_of
+
+    report_of(vdb.open(db), output)
+    say(f"wrote {output}")
+
+
+def migrate(db: Db = DEFAULT_DB) -> None:
+    """Bring a store that an older vdb wrote to this one's schema; copy it first if you want to keep it."""
+    from vdb.database import migrate_database
+
+    passed = migrate_database(db)
+    say(f"schema version {passed[-1]}" if passed else "nothing to migrate")
