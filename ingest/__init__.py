@@ -1,0 +1,1 @@
+"""What fills the store: data sets, encoders, extraction and the demo world."""
