@@ -1,6 +1,6 @@
 """Train the demo's models again: ``python -m ingest.demo.train vision|language --out DIR``.
 
-The shipped weights were made by the defaults. On one idle CPU thread each takes about ten minutes.
+The shipped weights were made by the defaults. On one idle CPU thread each takes about five to ten minutes.
 """
 
 from __future__ import annotations
