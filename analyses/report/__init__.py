@@ -4,5 +4,16 @@ from __future__ import annotations
 
 from analyses.report.findings import Finding, findings, summary
 from analyses.report.page import Scene, Section, write_report
+from analyses.report.store import newest, random_twins, report_of
 
-__all__ = ["Finding", "Scene", "Section", "findings", "summary", "write_report"]
+__all__ = [
+    "Finding",
+    "Scene",
+    "Section",
+    "findings",
+    "newest",
+    "random_twins",
+    "report_of",
+    "summary",
+    "write_report",
+]
