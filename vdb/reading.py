@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _LOOK_UP_AT_MOST = 2000
 """Ids up to which Lance is asked for these rows alone; above, scanning the layer is as fast."""
 
+_FRAGMENTS_AHEAD = 2
+
 
 def read_columns(
     dataset: Any,  # noqa: ANN401 - a lance dataset
@@ -50,20 +52,8 @@ def read_columns(
         Which of ``asked`` have no row; where there are any, no vector is read.
     values : list of (n, width) arrays
     """
-    here = pc.field("variant") == variant
-    if asked is not None and len(asked) <= _LOOK_UP_AT_MOST:
-        here &= pc.field(id_column).isin(asked)
-    stored = dataset.to_table(columns=[id_column], filter=here)[id_column].combine_chunks()
-    batches = _started(
-        dataset.scanner(
-            columns=list(columns),
-            # Lance copies what it filters: where every row is wanted it is told nothing.
-            filter=None if len(stored) == dataset.count_rows() else here,
-            batch_size=ROWS_A_COMMIT,  # a batch is then a fragment as it was committed: no copy either
-            # Further ahead, Lance only touches more memory; an object store needs the requests in flight.
-            fragment_readahead=None if "://" in dataset.uri else 2,
-        ).to_batches()
-    )
+    few = asked is not None and len(asked) <= _LOOK_UP_AT_MOST
+    stored, kept, batches = _passes(dataset, columns, id_column, variant, asked if few else None)
     if asked is None:
         ids, places = _sorted(stored)
     else:
@@ -72,6 +62,10 @@ def read_columns(
         missing[places[places >= 0]] = False
         if missing.any():
             return asked, asked.filter(pa.array(missing)).to_pylist(), []
+    if kept is not None:  # the batches hold rows of other variants too
+        everywhere = np.full(len(kept), -1)
+        everywhere[kept] = places
+        places = everywhere
     types = [dataset.schema.field(column).type for column in columns]
     out = [np.empty((len(ids), t.list_size), t.value_type.to_pandas_dtype()) for t in types]
     start = 0
@@ -83,14 +77,48 @@ def read_columns(
     return ids, [], out
 
 
+def _passes(
+    dataset: Any,  # noqa: ANN401
+    columns: Sequence[str],
+    id_column: str,
+    variant: str,
+    only: pa.StringArray | None,
+) -> tuple[pa.StringArray, NDArray[np.bool_] | None, Iterator[Any]]:
+    """Begin both passes; return the wanted rows' ids, which rows of the batches they are (None: all), the batches."""
+    here = pc.field("variant") == variant
+    if only is not None:
+        here &= pc.field(id_column).isin(only)
+        batches = _started(dataset, columns, here)
+        ids = dataset.to_table(columns=[id_column], filter=here)[id_column]
+        return ids.combine_chunks(), None, batches
+    batches = _started(
+        dataset, columns, None
+    )  # a filter would make Lance copy its batches together
+    rows = dataset.to_table(columns=[id_column, "variant"])
+    ids, kept = rows[id_column].combine_chunks(), pc.equal(rows["variant"], variant).to_numpy()
+    if kept.all():
+        return ids, None, batches
+    ids = ids.filter(pa.array(kept))
+    if 2 * len(ids) < len(kept):  # most rows would be read in vain
+        return ids, None, _started(dataset, columns, here)
+    return ids, kept, batches
+
+
 def vectors(column: Any) -> NDArray[np.floating]:  # noqa: ANN401 - a pyarrow array
     """View a fixed-size-list array as an (n, width) numpy array, without a copy."""
     flat: NDArray[np.floating] = column.flatten().to_numpy(zero_copy_only=True)
     return flat.reshape(len(column), column.type.list_size)
 
 
-def _started(batches: Iterator[Any]) -> Iterator[Any]:
-    """Let Lance begin to read now, while the places are worked out."""
+def _started(dataset: Any, columns: Sequence[str], where: pc.Expression | None) -> Iterator[Any]:  # noqa: ANN401
+    """Stream columns; Lance begins to read now, while the places are worked out."""
+    batches = dataset.scanner(
+        columns=list(columns),
+        filter=where,
+        batch_size=ROWS_A_COMMIT,  # a batch is then a fragment as it was committed: nothing to copy together
+        # Further ahead, Lance only touches more memory; an object store needs the requests in flight.
+        fragment_readahead=None if "://" in dataset.uri else _FRAGMENTS_AHEAD,
+    ).to_batches()
     background = ThreadPoolExecutor(1)
     first = background.submit(lambda: list(islice(batches, 1)))
     background.shutdown(wait=False)
