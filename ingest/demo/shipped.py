@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+Shipped = Literal["vision", "language"]
 
-def weights_directory(model: Literal["vision", "language"]) -> Path:
+
+def weights_directory(model: Shipped) -> Path:
     """Return the directory of a trained model.
 
     ``vision`` is a timm directory whose architecture :mod:`ingest.demo.vision` registers, ``language`` a transformers

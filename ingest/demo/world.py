@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-DATASET: Final = "demo"
+SCENES: Final = "scenes"
+EXEMPLARS: Final = "exemplars"
+"""The two data sets of a world: scenes of no concept, and exemplars of concepts."""
 
 _CAPTIONS: Final = 102  # a stream of its own beside those of the scenes
 _CAPTIONS_OF_A_SCENE: Final = 2
@@ -126,7 +128,7 @@ def _concept_row(concept: Concept, seed: int) -> dict[str, Any]:
     return {
         "concept_id": _concept_id(concept),
         "name": concept.name,
-        "dataset": DATASET,
+        "dataset": EXEMPLARS,
         "source": f"demo world, seed {seed}, concept {concept.number}",
     }
 
@@ -137,7 +139,8 @@ def _rows(item: _Item, directory: Path, seed: int) -> dict[str, list[dict[str, A
     png = _png(image)
     path = (directory / f"{item.image_id}.png").resolve()
     path.write_bytes(png)
-    of_all = {"dataset": DATASET, "source": item.source}
+    dataset = SCENES if item.concept_id is None else EXEMPLARS
+    of_all = {"dataset": dataset, "source": item.source}
     of_image = {"image_id": item.image_id} | of_all
     said = [caption(item.scene, Dice(seed, _CAPTIONS, *item.key, k)) for k in range(item.captions)]
     caption_ids = [f"{item.image_id}-{letter}" for letter in "abcdefgh"[: item.captions]]
