@@ -24,7 +24,7 @@ class MetricMap:
     scores : (V, L) float64 array
         Indexed [vision layer, language layer] in every direction.
     fold_scores, alphas : (V, L, folds) float64 array or None
-        None for a metric that is not fitted.
+        None where there are no folds; alphas are None for a metric that is not fitted.
     on_edge : (V, L, folds) bool array or None
         Where alpha is an end of its grid.
     chance : float or None

@@ -40,12 +40,15 @@ class MutualKnn:
         Mean overlap, in [0, 1].
     item_scores : (V, L, n) float32 array or None
         The overlap of each item, if it was asked for: the unit to resample for an interval.
+    part_scores : (V, L, parts) float64 array or None
+        Mean overlap of the items of each part, if parts were given.
     chance : float
         The expected score of unrelated layers: k over the number of candidate neighbours, mean over items.
     """
 
     scores: NDArray[np.float64]
     item_scores: NDArray[np.float32] | None
+    part_scores: NDArray[np.float64] | None
     chance: float
 
 
@@ -55,6 +58,7 @@ def mutual_knn(
     *,
     k: int = 10,
     groups: Sequence[object] | None = None,
+    parts: NDArray[np.int64] | None = None,
     items: bool = False,
     block_bytes: int = BLOCK_BYTES,
     progress: Callable[[int, int], None] | None = None,
@@ -74,6 +78,8 @@ def mutual_knn(
     groups : (n,) sequence, optional
         Rows of the same group are no candidates for each other's neighbourhoods: the captions of one image, whose
         image vectors are duplicates, would otherwise be neighbours for free.
+    parts : (n,) int array, optional
+        The part of each row, 0, 1, ...: means are also taken within each. Neighbours come from all rows.
     items : bool
         Whether to return the overlap of each item.
     block_bytes : int
@@ -94,22 +100,28 @@ def mutual_knn(
     layers = [*(_unit(layer) for layer in vision), *(_unit(layer) for layer in language)]
     V, L = len(vision), len(language)
     rows = max(1, min(n, block_bytes // (4 * n * len(layers))))
-    totals = torch.zeros((V, L), dtype=torch.float64, device=device)
+    part = torch.zeros(n, dtype=torch.int64) if parts is None else torch.from_numpy(parts)
+    sizes = part.bincount()
+    totals = torch.zeros((len(sizes), V, L), dtype=torch.float64, device=device)
     overlaps = np.zeros((V, L, n), dtype=np.float32) if items else None
     for start in range(0, n, rows):
         stop = min(start + rows, n)
         excluded = own[start:stop, None] == own[None, :]
         near = torch.stack([_neighbourhoods(layer, start, stop, excluded, k) for layer in layers])
-        if overlaps is None:
-            product = near[:V].reshape(V, -1) @ near[V:].reshape(L, -1).T
-            totals += product.to(torch.float64)
-        else:
+        for index in sorted(set(part[start:stop].tolist())):
+            chosen = (part[start:stop] == index).nonzero()[:, 0].to(device)
+            own_rows = near if len(chosen) == stop - start else near[:, chosen]
+            product = own_rows[:V].reshape(V, -1) @ own_rows[V:].reshape(L, -1).T
+            totals[index] += product.to(torch.float64)
+        if overlaps is not None:
             shared = torch.einsum("vij,lij->vli", near[:V], near[V:])
             overlaps[:, :, start:stop] = (shared / k).cpu().numpy()
-            totals += shared.sum(dim=2, dtype=torch.float64)
         if progress is not None:
             progress(stop, n)
-    return MutualKnn((totals / (n * k)).cpu().numpy(), overlaps, float(np.mean(k / candidates)))
+    scores = (totals.sum(dim=0) / (n * k)).cpu().numpy()
+    within = (totals.cpu() / (sizes[:, None, None] * k)).permute(1, 2, 0).numpy()
+    chance = float(np.mean(k / candidates))
+    return MutualKnn(scores, overlaps, None if parts is None else within, chance)
 
 
 def _candidates(names: list[str], k: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

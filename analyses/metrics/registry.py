@@ -85,15 +85,23 @@ def mutual_knn_maps(
 ) -> dict[str, MetricMap]:
     """Compute the map of :func:`~analyses.metrics.mutual_knn.mutual_knn`.
 
-    Nothing is fitted, so ``folds`` and ``seed`` change nothing. ``exclude_group`` keeps rows of one group out of
-    each other's neighbourhoods.
+    Nothing is fitted, so the score does not depend on ``folds`` and ``seed``; ``fold_scores`` are its means over the
+    items of each fold, so that a best cell can be chosen on some items and scored on others. ``exclude_group`` keeps
+    rows of one group out of each other's neighbourhoods.
     """
-    del folds, seed
     _asked(directions, ("symmetric",))
     result = mutual_knn(
-        vision, language, k=k, groups=groups if exclude_group else None, progress=progress
+        vision,
+        language,
+        k=k,
+        groups=groups if exclude_group else None,
+        parts=folds_of(groups, check_layers(vision, language), folds, seed),
+        progress=progress,
     )
-    return {"symmetric": MetricMap(result.scores, chance=result.chance, facts={"k": k})}
+    found = MetricMap(
+        result.scores, fold_scores=result.part_scores, chance=result.chance, facts={"k": k}
+    )
+    return {"symmetric": found}
 
 
 def _asked(

@@ -110,3 +110,14 @@ def test_progress_counts_rows() -> None:
         progress=lambda done, total: steps.append((done, total)),
     )
     assert steps == [(4, 10), (8, 10), (10, 10)]
+
+
+@pytest.mark.parametrize("block_bytes", [1, 5000, 1 << 28])
+def test_the_score_of_a_part_is_the_mean_of_its_items(block_bytes: int) -> None:
+    vision, language = layers(23, [5, 6], seed=1), layers(23, [4], seed=2)
+    parts = np.arange(23) % 3
+    found = mutual_knn(vision, language, k=4, parts=parts, items=True, block_bytes=block_bytes)
+    for part in range(3):
+        expected = found.item_scores[:, :, parts == part].mean(axis=2)
+        np.testing.assert_allclose(found.part_scores[:, :, part], expected, rtol=1e-6)
+    np.testing.assert_allclose(found.scores, found.item_scores.mean(axis=2), rtol=1e-6)

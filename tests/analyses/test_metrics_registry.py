@@ -53,9 +53,10 @@ def test_an_entry_keeps_what_it_says(name: str) -> None:
     for found in maps.values():
         assert found.scores.shape == (2, 3)
         assert ((low <= found.scores) & (found.scores <= high)).all()
-        if found.fold_scores is not None:
-            assert found.fold_scores.shape == found.alphas.shape == (2, 3, FOLDS)
-            np.testing.assert_allclose(found.fold_scores.mean(axis=2), found.scores)
+        assert found.fold_scores.shape == (2, 3, FOLDS)
+        assert (found.alphas is not None) == metric.directional
+        # Equal folds: the mean over folds is the mean over items.
+        np.testing.assert_allclose(found.fold_scores.mean(axis=2), found.scores)
     with pytest.raises(InputError, match="no direction 'sideways'"):
         metric.compute(vision, language, folds=FOLDS, directions=["sideways"])
 
