@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -14,12 +16,12 @@ from ingest.overlap import BackgroundWriter, prepared_ahead
 from ingest.plan import Plan, make_plan
 from vdb import books
 from vdb.errors import InputError
-from vdb.names import space_name_for
+from vdb.names import check_space_name, space_name_for
 from vdb.progress import Silent
 from vdb.schema import ORIGINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from ingest.encoders.base import Encoder, EncoderOptions
     from vdb.database import Database
@@ -32,7 +34,7 @@ MAX_FAILURES = 100
 """Failures after which an ingest stops, unless told otherwise: something is wrong with more than an item."""
 
 _BATCH_SIZE = 32
-_AHEAD = 4  # batches prepared before the model asks for them
+_AHEAD = 2  # batches prepared before the model asks for them
 
 
 @dataclass(slots=True)
@@ -45,7 +47,7 @@ class Ingested:
     plan : Plan
         As it was before.
     stored : int
-        Rows added.
+        Rows added by this run; what another process added meanwhile is not counted.
     failed : list of (str, str)
         Item ids and reasons.
     truncated : int
@@ -107,7 +109,16 @@ def ingest(
         The space holds another recipe; the fields that differ are named.
     InputError
         There is nothing to encode, or more items failed than ``max_failures``. What was done is kept.
+    ModelError
+        The encoder does not behave as its recipe says.
+
+    Notes
+    -----
+    A vector depends, in its last bits, on the batch it was computed in. Commits therefore end where batches (of texts:
+    sorted windows of batches) end, so that a run that is killed and done again makes the same batches as one that was
+    not, unless memory ran out or the model itself failed on items before.
     """
+    check_space_name(space)
     progress = progress or Silent()
     recipe = complete_recipe(encoder.recipe)
     db.check_recipe(space, recipe)
@@ -162,46 +173,68 @@ def _extract(
     task: Task,
     progress: Progress,
 ) -> None:
+    counting = Lock()  # the writer's thread counts too
+
     def fail(row: Row, reason: str) -> None:
-        report.failed.append((row.item_id, reason))
-        task.advance(failed=1)
+        with counting:
+            report.failed.append((row.item_id, reason))
+            task.advance(failed=1)
 
     def wrote(rows: int) -> None:
-        report.stored += rows
-        task.advance(done=rows)
+        with counting:
+            task.advance(done=rows)
+
+    def prepared() -> Generator[Ready]:
+        for result in _prepared(encoder, report.plan, batch_size, workers):
+            if isinstance(result, Failed):
+                fail(result.row, result.reason)
+                _refuse_too_many(report, max_failures)
+            else:
+                report.truncated += result.prepared.truncated
+                yield result
 
     halving = HalvingEncoder(encoder, batch_size, progress.say)
-    group = by_length if encoder.recipe.modality == "text" else in_batches
-    with BackgroundWriter(space, wrote=wrote, refused=fail) as writer:
-        for batch in group(_ready(encoder, report, batch_size, workers, fail), batch_size):
-            for part, block in halving.encode(batch):
-                if block is None:
-                    fail(part[0].row, "out of memory with this item alone in a batch")
-                else:
-                    writer.put([one.row for one in part], block)
-            _refuse_too_many(report, max_failures)
-    _refuse_too_many(report, max_failures)
+    writer = BackgroundWriter(space, wrote=wrote, refused=fail)
+    window = max(1, writer.rows_a_commit // batch_size) * batch_size
+    try:
+        with closing(prepared()) as ready, writer:
+            text = encoder.recipe.modality == "text"
+            batches = (
+                by_length(ready, batch_size, window) if text else in_batches(ready, batch_size)
+            )
+            since_commit = 0
+            for batch in batches:
+                for part, result in halving.encode(batch):
+                    if isinstance(result, str):
+                        fail(part[0].row, result)
+                    else:
+                        writer.put([one.row for one in part], result)
+                _refuse_too_many(report, max_failures)
+                since_commit += len(batch)
+                if since_commit >= window:
+                    writer.commit()
+                    since_commit = 0
+        _refuse_too_many(report, max_failures)
+    finally:
+        report.stored = writer.committed
 
 
-def _ready(
-    encoder: Encoder,
-    report: Ingested,
-    batch_size: int,
-    workers: int | None,
-    fail: Any,  # noqa: ANN401
-) -> Iterator[Ready]:
-    results = prepared_ahead(
+def _prepared(
+    encoder: Encoder, plan: Plan, batch_size: int, workers: int | None
+) -> Iterator[Ready | Failed]:
+    return prepared_ahead(
         preparer(encoder),
-        report.plan.todo.iter_rows(named=True),
-        workers=workers or min(16, os.cpu_count() or 1),
+        plan.todo.iter_rows(named=True),
+        workers=workers or min(16, _cores()),
         ahead=batch_size * _AHEAD,
     )
-    for result in results:
-        if isinstance(result, Failed):
-            fail(result.row, result.reason)
-        else:
-            report.truncated += result.prepared.truncated
-            yield result
+
+
+def _cores() -> int:
+    """Count the cores that this process may use: on a cluster fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _refuse_too_many(report: Ingested, max_failures: int) -> None:
@@ -209,7 +242,7 @@ def _refuse_too_many(report: Ingested, max_failures: int) -> None:
         item, reason = report.failed[-1]
         raise InputError(
             f"space {report.space!r}: {len(report.failed)} items failed, more than --max-failures {max_failures}; "
-            f"the last was {item!r}: {reason}"
+            f"the last was {item!r}: {reason}; what was stored is kept"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -86,14 +87,26 @@ class BackgroundWriter:
 
     @property
     def committed(self) -> int:
-        """Rows committed so far."""
+        """Rows committed so far; those that another process had committed meanwhile are not counted."""
         return self._writer.committed
+
+    @property
+    def rows_a_commit(self) -> int:
+        """Rows after which the space is committed at the latest."""
+        return self._writer.rows_a_commit
+
+    def commit(self) -> None:
+        """Commit what was put, without waiting for it."""
+        self._submit(self._writer.flush)
 
     def put(self, rows: Sequence[Row], block: NDArray[np.floating]) -> None:
         """Hand over a block; waits while too many are waiting, and raises what went wrong with an earlier one."""
+        self._submit(partial(self._write, rows, block))
+
+    def _submit(self, work: Callable[[], None]) -> None:
         while len(self._pending) >= _WRITES_AHEAD or (self._pending and self._pending[0].done()):
             self._pending.popleft().result()
-        self._pending.append(self._pool.submit(self._write, rows, block))
+        self._pending.append(self._pool.submit(work))
 
     def _write(self, rows: Sequence[Row], block: NDArray[np.floating]) -> None:
         bad = unusable(block, self._space.layers)

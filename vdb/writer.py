@@ -82,6 +82,8 @@ class SpaceWriter:
 
     Attributes
     ----------
+    rows_a_commit : int
+        Rows after which it commits.
     committed : int
         Rows that this writer added so far.
     """
@@ -92,7 +94,7 @@ class SpaceWriter:
         self._splits = np.cumsum([layer.width for layer in space.layers])
         self._dtype = np.dtype(space.recipe.stored_dtype)
         width = int(self._splits[-1]) * self._dtype.itemsize
-        self._rows_a_commit = max(1, min(tables.ROWS_A_COMMIT, BYTES_A_COMMIT // width))
+        self.rows_a_commit = max(1, min(tables.ROWS_A_COMMIT, BYTES_A_COMMIT // width))
         self._rows: list[Row] = []
         self._keys: set[str] = set()
         self._gathered: list[NDArray[np.floating]] = []
@@ -124,9 +126,9 @@ class SpaceWriter:
         self._check(rows, block)
         start = 0
         while start < len(rows):
-            stop = start + self._rows_a_commit - len(self._rows)
+            stop = start + self.rows_a_commit - len(self._rows)
             self._gather(rows[start:stop], block[start:stop])
-            if len(self._rows) == self._rows_a_commit:
+            if len(self._rows) == self.rows_a_commit:
                 self.flush()
             start = stop
 
@@ -136,7 +138,7 @@ class SpaceWriter:
             not self._rows
         ):  # memory that is not touched costs nothing, so a short last commit is cheap
             self._gathered = [
-                np.empty((self._rows_a_commit, layer.width), self._dtype)
+                np.empty((self.rows_a_commit, layer.width), self._dtype)
                 for layer in self._space.layers
             ]
         begin, end = len(self._rows), len(self._rows) + len(rows)
