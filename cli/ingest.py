@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from enum import StrEnum
@@ -13,7 +14,6 @@ from cli import render
 from cli.options import DEFAULT_DB, Dataset, Db
 from cli.progress import progress
 from cli.render import say
-from vdb.errors import InputError
 
 if TYPE_CHECKING:
     from ingest.many import Outcome
@@ -52,6 +52,7 @@ def ingest(  # noqa: PLR0917 - a command's options
             "--model",
             "-m",
             envvar="VDB_MODEL",
+            metavar="MODEL",
             help="A catalogue name (vit-l), library id (timm:NAME, hf:REPO, st:REPO) or directory; may be repeated.",
         ),
     ],
@@ -59,14 +60,21 @@ def ingest(  # noqa: PLR0917 - a command's options
     space: Annotated[
         str | None,
         typer.Option(
-            "--space", envvar="VDB_SPACE", help="Name of the space; the model's by default."
+            "--space",
+            envvar="VDB_SPACE",
+            metavar="NAME",
+            help="Name of the space; the model's by default.",
         ),
     ] = None,
     dataset: Dataset = None,
     limit: Annotated[
         int | None,
         typer.Option(
-            "--limit", envvar="VDB_LIMIT", min=1, help="Only the first so many items, by id."
+            "--limit",
+            envvar="VDB_LIMIT",
+            min=1,
+            metavar="N",
+            help="Only the first so many items, by id.",
         ),
     ] = None,
     batch_size: Annotated[
@@ -75,11 +83,18 @@ def ingest(  # noqa: PLR0917 - a command's options
             "--batch-size",
             envvar="VDB_BATCH_SIZE",
             min=1,
-            help="Items a forward pass; halved when memory runs out.",
+            metavar="N",
+            help="Items a forward pass, 32 by default; halved when memory runs out.",
         ),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", envvar="VDB_DEVICE", help="auto, cpu, cuda, cuda:1, mps.")
+        str,
+        typer.Option(
+            "--device",
+            envvar="VDB_DEVICE",
+            metavar="NAME",
+            help="auto, cpu, cuda, cuda:1, mps; auto takes the accelerator where there is one.",
+        ),
     ] = "auto",
     dtype: Annotated[
         DtypeOption,
@@ -100,7 +115,10 @@ def ingest(  # noqa: PLR0917 - a command's options
     revision: Annotated[
         str | None,
         typer.Option(
-            "--revision", envvar="VDB_REVISION", help="Commit, tag or branch of the repository."
+            "--revision",
+            envvar="VDB_REVISION",
+            metavar="REV",
+            help="Commit, tag or branch of the repository.",
         ),
     ] = None,
     max_length: Annotated[
@@ -109,7 +127,8 @@ def ingest(  # noqa: PLR0917 - a command's options
             "--max-length",
             envvar="VDB_MAX_LENGTH",
             min=1,
-            help="Longest text, in tokens; counted if cut.",
+            metavar="TOKENS",
+            help="Longest text; a longer one is cut and counted. The model's own by default.",
         ),
     ] = None,
     random_init: Annotated[
@@ -127,13 +146,18 @@ def ingest(  # noqa: PLR0917 - a command's options
             "--workers",
             envvar="VDB_WORKERS",
             min=1,
-            help="Threads that read and prepare; one a core.",
+            metavar="N",
+            help="Threads that read and prepare items; one a core by default.",
         ),
     ] = None,
     max_failures: Annotated[
         int,
         typer.Option(
-            "--max-failures", envvar="VDB_MAX_FAILURES", min=0, help="Stop after so many bad items."
+            "--max-failures",
+            envvar="VDB_MAX_FAILURES",
+            min=0,
+            metavar="N",
+            help="Stop when more items than this failed.",
         ),
     ] = 100,
     trust_remote_code: Annotated[
@@ -168,8 +192,6 @@ def ingest(  # noqa: PLR0917 - a command's options
     from ingest.encoders.base import EncoderOptions
     from ingest.many import ingest_models
 
-    if space is not None and len(model) > 1:
-        raise InputError("--space names one space: give one --model with it")
     options = EncoderOptions(
         pooling=None if pool is None else pool.value,
         device=device,
@@ -181,8 +203,14 @@ def ingest(  # noqa: PLR0917 - a command's options
         trust_remote_code=trust_remote_code,
         allow_pickle=allow_pickle,
     )
+    found: list[Outcome] = []
+
+    def told(outcome: Outcome) -> None:
+        found.append(outcome)
+        _tell(outcome, dry_run=dry_run)
+
     try:
-        outcomes = ingest_models(
+        ingest_models(
             vdb.open(db),
             model,
             options,
@@ -195,19 +223,21 @@ def ingest(  # noqa: PLR0917 - a command's options
             dry_run=dry_run,
             command=shlex.join(["vdb", *sys.argv[1:]]),
             progress=progress(),
+            told=told,
         )
     except KeyboardInterrupt:
-        say("interrupted: what was committed is kept; the same command goes on from there")
+        say("interrupted: what was stored is kept; the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
-    for outcome in outcomes:
-        _tell(outcome, dry_run=dry_run)
-    if any(outcome.error or (outcome.report and outcome.report.failed) for outcome in outcomes):
+    if any(outcome.error or (outcome.report and outcome.report.failed) for outcome in found):
         raise typer.Exit(1)
 
 
 def _tell(outcome: Outcome, *, dry_run: bool) -> None:
     if outcome.report is None:
-        say(f"error: {outcome.error}")
+        if os.environ.get("VDB_DEBUG"):
+            say(outcome.traceback.rstrip())
+        message = str(outcome.error)
+        say(f"error: {message if outcome.model in message else f'{outcome.model}: {message}'}")
         return
     report, plan = outcome.report, outcome.report.plan
     if dry_run:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+import traceback
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ingest.encoders import load_encoder
+from ingest.encoders.load import resolve
 from ingest.extract import MAX_FAILURES, Ingested, default_space, ingest
 from vdb import books
-from vdb.errors import VdbError
+from vdb.errors import InputError, ModelError, VdbError
+from vdb.names import check_space_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ingest.encoders import EncoderOptions
     from vdb.database import Database
@@ -21,11 +26,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the ingest of one model ended: with a report, or with an error."""
+    """How the ingest of one model ended: with a report, or with an error.
+
+    Attributes
+    ----------
+    model : str
+        As it was asked for.
+    report : Ingested, optional
+    error : VdbError, optional
+        Without its traceback, which would keep the model in memory.
+    traceback : str
+        The error's, as text.
+    """
 
     model: str
     report: Ingested | None = None
     error: VdbError | None = None
+    traceback: str = ""
 
 
 def ingest_models(
@@ -42,6 +59,7 @@ def ingest_models(
     dry_run: bool = False,
     command: str = "",
     progress: Progress | None = None,
+    told: Callable[[Outcome], None] = lambda outcome: None,  # noqa: ARG005 - nobody listens
 ) -> list[Outcome]:
     """Ingest each model in turn; see :func:`ingest.extract.ingest` for what the parameters mean.
 
@@ -49,41 +67,94 @@ def ingest_models(
     ----------
     db : Database
     models : sequence of str
-        Catalogue names, library ids or directories.
+        Catalogue names, library ids or directories. A name that means nothing is told before the first model runs.
     options : EncoderOptions
     space : str, optional
         The space's name, for one model.
     command : str
         Kept with the run: what does it again.
+    told : callable
+        Told each outcome when it is known.
 
     Returns
     -------
     list of Outcome
         One a model, in their order.
+
+    Raises
+    ------
+    InputError
+        ``space`` cannot name a space, or was given with several models.
     """
-    outcomes = []
-    for model in models:
-        parameters = {"model": model, "datasets": list(datasets), "limit": limit, **asdict(options)}
-        record = (
-            nullcontext("") if dry_run else books.run(db, command, parameters, options.random_init)
-        )
+    if space is not None:
+        check_space_name(space)
+        if len(models) > 1:
+            raise InputError("--space names one space: give one --model with it")
+    outcomes: dict[int, Outcome] = {}
+    for place, model in enumerate(models):
         try:
-            with record as run_id:
-                encoder = load_encoder(model, options)
-                report = ingest(
-                    db,
-                    encoder,
-                    space=space or default_space(encoder.recipe.model, options),
-                    datasets=datasets,
-                    limit=limit,
-                    batch_size=batch_size,
-                    workers=workers,
-                    max_failures=max_failures,
-                    dry_run=dry_run,
-                    run_id=run_id,
-                    progress=progress,
-                )
-            outcomes.append(Outcome(model, report=report))
+            resolve(model)
         except VdbError as error:
-            outcomes.append(Outcome(model, error=error))
-    return outcomes
+            outcomes[place] = _failed(model, error)
+            told(outcomes[place])
+    for place, model in enumerate(models):
+        if place in outcomes:
+            continue
+        parameters = {"model": model, "datasets": list(datasets), "limit": limit, **asdict(options)}
+        outcomes[place] = _one(
+            db,
+            model,
+            options,
+            nullcontext("") if dry_run else books.run(db, command, parameters, options.random_init),
+            space=space,
+            datasets=datasets,
+            limit=limit,
+            batch_size=batch_size,
+            workers=workers,
+            max_failures=max_failures,
+            dry_run=dry_run,
+            progress=progress,
+        )
+        _release_memory()  # before the next model takes it
+        told(outcomes[place])
+    return [outcomes[place] for place in range(len(models))]
+
+
+def _one(
+    db: Database,
+    model: str,
+    options: EncoderOptions,
+    record: Any,  # noqa: ANN401 - a context manager that gives the run's id
+    *,
+    space: str | None,
+    **settings: Any,  # noqa: ANN401 - ingest's
+) -> Outcome:
+    try:
+        with record as run_id:
+            encoder = load_encoder(model, options)
+            target = space or default_space(encoder.recipe.model, options)
+            return Outcome(
+                model, report=ingest(db, encoder, space=target, run_id=run_id, **settings)
+            )
+    except VdbError as error:
+        return _failed(model, error)
+    except Exception as error:  # noqa: BLE001 - a library's error in one model must not lose the others
+        message = " ".join(str(error).split())
+        named = ModelError(
+            f"{model}: {type(error).__name__}: {message}; `vdb --debug ingest` shows where"
+        )
+        return _failed(model, named.with_traceback(error.__traceback__))
+
+
+def _failed(model: str, error: VdbError) -> Outcome:
+    told = "".join(traceback.format_exception(error))
+    error.__cause__ = error.__context__ = None
+    return Outcome(model, error=error.with_traceback(None), traceback=told)
+
+
+def _release_memory() -> None:
+    """Free the model that was: its hooks and its encoder refer to each other, which only the collector ends."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
