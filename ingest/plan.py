@@ -98,7 +98,7 @@ def _items(
         known = items.select("dataset").unique().collect()["dataset"].to_list()
         for name in datasets:
             if name not in known:
-                raise NotFoundError.named(f"data set with {table}", name, known)
+                raise NotFoundError.named("data set", name, known, place=f"with {table}")
         items = items.filter(pl.col("dataset").is_in(datasets))
     identity = pl.col(id_column(modality)).alias("item_id")
     found = items.select(identity, "concept_id", *_COLUMNS[modality]).sort("item_id").collect()

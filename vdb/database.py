@@ -28,20 +28,12 @@ def open_database(
     uri: str, *, create: bool = False, storage_options: dict[str, str] | None = None
 ) -> Database:
     """Open or make a store; see :func:`vdb.open`."""
-    local = "://" not in uri
-    if local and not create and not Path(uri).is_dir():
-        raise NotFoundError(
-            f"no store at {uri}; `vdb add` makes one, or vdb.open(..., create=True)"
-        )
-    if local and Path(uri).is_file():
-        raise StoreError(f"{uri} is a file: a store is a directory")
+    _check_place(uri, create=create)
     connection = tables.connect(uri, storage_options)
     version = migrations.recorded_version(connection)
     if version is None:
         if not create:
-            raise NotFoundError(
-                f"no store at {uri}; `vdb add` makes one, or vdb.open(..., create=True)"
-            )
+            raise _no_store(uri)
         migrations.record_version(connection, schema.SCHEMA_VERSION)
     else:
         migrations.check_version(version)
@@ -50,7 +42,24 @@ def open_database(
 
 def migrate_database(uri: str, storage_options: dict[str, str] | None = None) -> list[int]:
     """Bring the store at ``uri`` to this vdb's schema; see :func:`vdb.migrations.migrate`."""
-    return migrations.migrate(tables.connect(uri, storage_options))
+    _check_place(uri, create=False)  # connecting would make the directory
+    connection = tables.connect(uri, storage_options)
+    if migrations.recorded_version(connection) is None:
+        raise _no_store(uri)
+    return migrations.migrate(connection)
+
+
+def _check_place(uri: str, *, create: bool) -> None:
+    if "://" in uri:
+        return
+    if Path(uri).is_file():
+        raise StoreError(f"{uri} is a file: a store is a directory")
+    if not create and not Path(uri).is_dir():
+        raise _no_store(uri)
+
+
+def _no_store(uri: str) -> NotFoundError:
+    return NotFoundError(f"no store at {uri}; `vdb add` makes one, or vdb.open(..., create=True)")
 
 
 class Database:

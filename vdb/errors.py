@@ -25,7 +25,9 @@ class NotFoundError(VdbError):
     """A store, space, model, layer or item that was named is not there."""
 
     @classmethod
-    def named(cls, kind: str, name: str, known: Iterable[str], hint: str = "") -> NotFoundError:
+    def named(
+        cls, kind: str, name: str, known: Iterable[str], hint: str = "", place: str = ""
+    ) -> NotFoundError:
         """Make the error for ``name``, suggesting the nearest of the ``known`` names.
 
         Parameters
@@ -38,15 +40,27 @@ class NotFoundError(VdbError):
             Names that exist.
         hint : str
             A last sentence: what to do.
+        place : str
+            Where it was looked for: "in items.csv".
+
+        Examples
+        --------
+        >>> print(NotFoundError.named("column", "imge", ["image", "text"], place="in items.csv"))
+        no column 'imge' in items.csv; did you mean image?
+        >>> print(NotFoundError.named("space", "vit", ["bert"], "`vdb status` lists them"))
+        no space 'vit'; there are: bert; `vdb status` lists them
         """
         options = sorted(known)
         near = get_close_matches(name, options, n=3, cutoff=0.6)
-        message = f"no {kind} {name!r}"
+        message = f"no {kind} {name!r}{f' {place}' if place else ''}"
         if near:
-            message += f"; did you mean {' or '.join(near)}?"
-        elif options and len(options) <= 12:  # noqa: PLR2004 - what fits on one line
+            message += (
+                f"; did you mean {' or '.join(filter(None, (', '.join(near[:-1]), near[-1])))}?"
+            )
+            return cls(f"{message} {hint[:1].upper()}{hint[1:]}".strip())
+        if options and len(options) <= 12:  # noqa: PLR2004 - what fits on one line
             message += f"; there are: {', '.join(options)}"
-        return cls(f"{message}{'' if message.endswith('?') or not hint else ';'} {hint}".strip())
+        return cls(f"{message}; {hint}" if hint else message)
 
 
 class RecipeMismatchError(VdbError):

@@ -82,7 +82,7 @@ def _choose(file: Path, header: Sequence[str], mapping: Mapping[str, str]) -> di
         if field not in FIELDS:
             raise NotFoundError.named("field", field, FIELDS)
         if column not in header:
-            raise NotFoundError.named("column", column, header, f"in {file.name}")
+            raise NotFoundError.named("column", column, header, place=f"in {file.name}")
     chosen = {
         field: mapping.get(field, field) for field in FIELDS if field in mapping or field in header
     }

@@ -180,7 +180,7 @@ def test_mapped_columns_and_the_prefix(folder: Path) -> None:
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_an_unknown_column_or_field_is_answered_with_the_nearest(folder: Path, suffix: str) -> None:
     file = write(folder, suffix, [{"filename": "img/a.jpg"}])
-    with pytest.raises(NotFoundError, match=r"no column 'filenme'; did you mean filename\?"):
+    with pytest.raises(NotFoundError, match=r"no column 'filenme' in \S+; did you mean filename\?"):
         read(file, mapping={"image_path": "filenme"})
     with pytest.raises(NotFoundError, match=r"no field 'image_paht'; did you mean image_path"):
         read(file, mapping={"image_paht": "filename"})
