@@ -20,13 +20,17 @@ app = typer.Typer(
 )
 
 Name = Annotated[
-    str | None, typer.Option("--name", envvar="VDB_NAME", help="Name of the data set in the store.")
+    str | None,
+    typer.Option(
+        "--name", envvar="VDB_NAME", metavar="NAME", help="Name of the data set in the store."
+    ),
 ]
 Prefix = Annotated[
     str,
     typer.Option(
         "--prefix",
         envvar="VDB_PREFIX",
+        metavar="TEXT",
         help="Put before image and caption ids, where two data sets share them.",
     ),
 ]
@@ -35,11 +39,19 @@ Prefix = Annotated[
 @app.command(epilog="Example: vdb add coco --images val2017 --captions captions_val2017.json")
 def coco(
     images: Annotated[
-        Path, typer.Option("--images", envvar="VDB_IMAGES", help="Directory of the photos.")
+        Path,
+        typer.Option(
+            "--images", envvar="VDB_IMAGES", metavar="DIR", help="Directory of the photos."
+        ),
     ],
     captions: Annotated[
         Path,
-        typer.Option("--captions", envvar="VDB_CAPTIONS", help="Captions file, in COCO's JSON."),
+        typer.Option(
+            "--captions",
+            envvar="VDB_CAPTIONS",
+            metavar="FILE",
+            help="Captions file, in COCO's JSON.",
+        ),
     ],
     name: Name = None,
     prefix: Prefix = "",
@@ -54,7 +66,10 @@ def coco(
 @app.command(epilog="Example: vdb add manifest items.csv --map image_path=file --map caption=text")
 def manifest(
     file: Annotated[
-        Path, typer.Argument(help="CSV, JSONL or Parquet; a row an image, a caption or a pair.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="CSV, JSONL or Parquet; a row an image, a caption or a pair."
+        ),
     ],
     mapping: Annotated[
         list[str] | None,
@@ -69,6 +84,7 @@ def manifest(
         typer.Option(
             "--root",
             envvar="VDB_ROOT",
+            metavar="DIR",
             help="Directory that image paths start from; the file's own.",
         ),
     ] = None,
@@ -76,7 +92,7 @@ def manifest(
     prefix: Prefix = "",
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Add what a table lists."""
+    """Add what a CSV, JSONL or Parquet table lists."""
     from ingest.datasets.manifest import manifest as adapter
 
     fields = dict(_pair(one) for one in mapping or [])
@@ -85,7 +101,9 @@ def manifest(
 
 @app.command(epilog="Example: vdb add concepts 101_ObjectCategories")
 def concepts(
-    directory: Annotated[Path, typer.Argument(help="A folder for each concept, images in it.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder for each concept, images in it.")
+    ],
     name: Name = None,
     prefix: Prefix = "",
     db: Db = DEFAULT_DB,

@@ -18,17 +18,31 @@ app = typer.Typer(
     epilog="Begin with `vdb demo`. Exit codes: 0 done, 1 an error or failed items, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # plain help: it wraps as paragraphs do, and pastes into an issue or a page
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command()(demo.demo)
+app.command(
+    short_help="Make a world, ingest four small models, ask, write a report.",
+)(demo.demo)
 app.add_typer(add.app, name="add")
 app.add_typer(models.app, name="models")
-app.command()(ingest.ingest)
+app.command(epilog="Example: vdb ingest --model vit-l --model gpt2 --limit 1000 --dry-run")(
+    ingest.ingest
+)
 app.add_typer(analyze.app, name="analyze")
 app.command()(store.report)
-app.command()(store.status)
-app.command()(store.failures)
-app.command()(store.migrate)
+app.command(
+    short_help="Show what each space holds, failed and lacks.",
+    epilog="Example: vdb status --db study",
+)(store.status)
+app.command(
+    short_help="List the items that could not be ingested, and why.",
+    epilog="Example: vdb failures --space vit-l --format csv --output failures.csv",
+)(store.failures)
+app.command(
+    short_help="Bring a store of an older vdb to this one's schema.",
+    epilog="Example: vdb migrate --db study",
+)(store.migrate)
 
 
 def _version(value: bool) -> None:
@@ -49,6 +63,8 @@ def options(
     """Take the options that stand before the command."""
     if debug:
         os.environ["VDB_DEBUG"] = "1"
+    else:  # also where VDB_DEBUG=0 says so
+        os.environ.pop("VDB_DEBUG", None)
 
 
 def main() -> None:

@@ -8,8 +8,12 @@ import typer
 
 from cli import render
 from cli.options import Format, Output, OutputFormat
+from vdb.errors import NotFoundError
 
-app = typer.Typer(help="List the models that have a short name, or show one.")
+app = typer.Typer(
+    help="List the models that have a short name, or show one.",
+    epilog="Example: vdb models --family dinov2 --format csv",
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -17,7 +21,12 @@ def models(
     context: typer.Context,
     family: Annotated[
         str | None,
-        typer.Option("--family", envvar="VDB_FAMILY", help="Only families whose name holds this."),
+        typer.Option(
+            "--family",
+            envvar="VDB_FAMILY",
+            metavar="TEXT",
+            help="Only families whose name holds this.",
+        ),
     ] = None,
     style: OutputFormat = Format.table,
     output: Output = None,
@@ -47,11 +56,16 @@ def models(
             "repository": [card.repository for card in cards],
         }
     )
+    if family is not None and not cards:
+        families = {card.family for card in catalogue().values()}
+        raise NotFoundError.named("family", family, families, "`vdb models` lists them all")
     render.frame(table, style, output)
 
 
 @app.command(epilog="Example: vdb models show vit-l")
-def show(name: Annotated[str, typer.Argument(help="A name of the catalogue.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name of the catalogue.")],
+) -> None:
     """Show what the catalogue says of one model."""
     from dataclasses import asdict
 

@@ -17,12 +17,20 @@ DEFAULT_DB = "study"
 Dataset = Annotated[
     list[str] | None,
     typer.Option(
-        "--dataset", envvar="VDB_DATASET", help="Only items of this data set; may be repeated."
+        "--dataset",
+        envvar="VDB_DATASET",
+        metavar="NAME",
+        help="Only items of this data set; may be repeated.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", envvar="VDB_SEED", help="Of everything random.")]
+Seed = Annotated[
+    int, typer.Option("--seed", envvar="VDB_SEED", metavar="N", help="Of everything random.")
+]
 Folds = Annotated[
-    int, typer.Option("--folds", envvar="VDB_FOLDS", min=2, help="Of the cross-validation.")
+    int,
+    typer.Option(
+        "--folds", envvar="VDB_FOLDS", min=2, metavar="N", help="Of the cross-validation."
+    ),
 ]
 
 
@@ -42,7 +50,11 @@ OutputFormat = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", envvar="VDB_OUTPUT", help="Write the result here, not to the terminal."
+        "--output",
+        "-o",
+        envvar="VDB_OUTPUT",
+        metavar="FILE",
+        help="Write the result here, not to the terminal.",
     ),
 ]
 Picture = Annotated[
@@ -50,6 +62,7 @@ Picture = Annotated[
     typer.Option(
         "--picture",
         envvar="VDB_PICTURE",
+        metavar="FILE",
         help="Also write the picture here: .svg, .png or .json (Vega-Lite).",
     ),
 ]

@@ -38,27 +38,28 @@ def frame(
     table : DataFrame, optional
         What of it a person reads first; ``data`` by default.
     """
-    if style is Format.table:
-        text = as_table(data if table is None else table)
-        if output is None:
-            typer.echo(text)
-        else:
-            output.write_text(text + "\n")
+    if style is Format.table and output is None:
+        typer.echo(as_table(data if table is None else table))
         return
     if style is Format.parquet and output is None and sys.stdout.isatty():
         raise InputError("Parquet is binary: name a file with --output, or pipe it on")
-    content = _encode(data, style)
+    content = _encode(data if style is not Format.table or table is None else table, style)
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
-    else:
+        return
+    try:
         output.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"cannot write {output}: {error.strerror or error}") from error
 
 
 def _encode(data: pl.DataFrame, style: Format) -> bytes:
     import polars as pl
 
     buffer = BytesIO()
+    if style is Format.table:
+        return as_table(data).encode() + b"\n"
     if style is Format.json:
         return data.write_json().encode() + b"\n"
     if style is Format.csv:

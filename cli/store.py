@@ -13,21 +13,23 @@ from cli.render import say
 
 
 def status(db: Db = DEFAULT_DB, style: OutputFormat = Format.table, output: Output = None) -> None:
-    """Show each space: its model, layers, and how many of the store's items it holds, failed or lacks.
-
-    Example: vdb status --db study
-    """
+    """Show each space: its model, layers, and how many of the store's items it holds, failed or lacks."""
     import vdb
     from vdb.overview import overview
 
-    store = vdb.open(db)
-    render.frame(overview(store), style, output)
+    spaces = overview(vdb.open(db))
+    if spaces.is_empty() and style is Format.table:
+        say("no space yet; `vdb ingest --model NAME` makes one")
+    render.frame(spaces, style, output)
 
 
 def failures(
     db: Db = DEFAULT_DB,
     space: Annotated[
-        str | None, typer.Option("--space", envvar="VDB_SPACE", help="Only those of this space.")
+        str | None,
+        typer.Option(
+            "--space", envvar="VDB_SPACE", metavar="NAME", help="Only those of this space."
+        ),
     ] = None,
     style: OutputFormat = Format.table,
     output: Output = None,
@@ -37,9 +39,10 @@ def failures(
 
     import vdb
 
-    ledger = vdb.open(db).failures()
+    store = vdb.open(db)
+    ledger = store.failures()
     if space is not None:
-        ledger = ledger.filter(pl.col("space") == space)
+        ledger = ledger.filter(pl.col("space") == store.space(space).name)
     rows = ledger.sort("space", "item_id", "variant").collect()
     render.frame(rows, style, output, rows.select("space", "item_id", "variant", "reason"))
 
@@ -47,7 +50,14 @@ def failures(
 def report(
     db: Db = DEFAULT_DB,
     output: Annotated[
-        Path, typer.Option("--output", "-o", envvar="VDB_OUTPUT", help="Where the page is written.")
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            envvar="VDB_OUTPUT",
+            metavar="FILE",
+            help="Where the page is written.",
+        ),
     ] = Path("report.html"),
 ) -> None:
     """Write one self-contained page of what the analyses found.
