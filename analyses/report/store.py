@@ -41,6 +41,7 @@ _CURVE_NOTE: Final = (
     "Bands are 95 % intervals over groups. \u201cmismatched\u201d averages exemplars of other groups, "
     "\u201cdiluted\u201d one exemplar of the group with exemplars of others."
 )
+_AVERAGED: Final = {"both": "images and captions"}
 _SIDE: Final = 192
 _SCENES: Final = 8
 
@@ -61,7 +62,7 @@ def report_of(
         The HTML file.
     title : str
     notes : sequence of str
-        What the reader should know first; put under the summary.
+        What the reader should know first; put before the findings in words.
 
     Raises
     ------
@@ -73,6 +74,7 @@ def report_of(
         raise NotFoundError(f"nothing was asked of {db.uri} yet: `vdb analyze alignment` first")
     twins = random_twins(db)
     found = findings([] if maps is None else [maps], [] if curves is None else [curves], twins)
+    lead, *words = summary(found)
     sections = []
     if maps is not None:
         sections += _map_sections(maps, twins)
@@ -82,7 +84,7 @@ def report_of(
         path,
         sections,
         title=title,
-        summary=[*summary(found), *notes],
+        summary=[lead, *notes, *words],
         findings=found,
         scenes=_scenes(db),
         scenes_note="Images of the store with their captions; an English reading stands under those that need one.",
@@ -150,7 +152,7 @@ def _map_sections(maps: pl.DataFrame, twins: dict[str, str]) -> list[Section]:
                 ["Random-init twins and other controls are grey and dashed."],
                 render(chart),
                 rows.drop("started_at"),
-                "; ".join(rows["command"].unique(maintain_order=True)),
+                "\n".join(rows["command"].unique(maintain_order=True)),
             )
         )
     return sections
@@ -164,14 +166,14 @@ def _curve_sections(curves: pl.DataFrame, twins: dict[str, str]) -> list[Section
         chart = curve(rows.drop("run_id", "command", "started_at"), twins=twins)
         sections.append(
             Section(
-                f"Averaging {average} of a {group}, {metric}",
+                f"Averaging {_AVERAGED.get(average, average)} of a {group}, {metric}",
                 [
                     _CURVE_NOTE,
                     *sorted({f"Layers: {rule}." for rule in rows["cell_rule"]}),
                 ],
                 render(chart),
                 rows.drop("started_at"),
-                "; ".join(rows["command"].unique(maintain_order=True)),
+                "\n".join(rows["command"].unique(maintain_order=True)),
             )
         )
     return sections
@@ -183,19 +185,19 @@ def _trained(rows: pl.DataFrame, twins: dict[str, str]) -> pl.DataFrame:
 
 
 def _scenes(db: Database) -> list[Scene]:
-    """Make thumbnails of the first images that have a caption and can be read here."""
+    """Make thumbnails of a few images that have a caption and can be read here."""
     pairs = db.pairs().group_by("image_id").agg(pl.col("caption_id").min())
     rows = (
         pairs.join(db.images().select("image_id", "uri"), on="image_id")
         .join(db.captions().select("caption_id", "text", "gloss"), on="caption_id")
         .sort("image_id")
-        .head(4 * _SCENES)
         .collect()
     )
-    scenes: list[Scene] = []
-    for row in rows.iter_rows(named=True):
+    # Spread over the ids: neighbours are often exemplars of one concept.
+    scenes = []
+    for row in rows.gather_every(max(1, len(rows) // _SCENES)).head(_SCENES).iter_rows(named=True):
         png = _thumbnail(row["uri"])
-        if png is not None and len(scenes) < _SCENES:
+        if png is not None:
             scenes.append(Scene(png, row["text"], row["gloss"] or ""))
     return scenes
 
