@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import polars as pl
 import torch
 
 from analyses import keep
-from analyses.controls import BAG_OF_WORDS, CONTROLS, MISMATCHED, bag_of_words, mismatch
+from analyses.controls import CONTROLS
 from analyses.intervals import chosen_on_others, of_folds
-from analyses.matching import Captions, Matched, match, mean_rows
+from analyses.matching import Captions, Matched, check_choice, match, mean_rows
 from analyses.metrics import METRICS
+from analyses.opposites import Opposite, opposite
 from analyses.pictures import heatmap, profile
-from vdb.errors import InputError, NotFoundError
+from analyses.pictures.frames import peak
+from vdb.errors import InputError
 from vdb.progress import Silent
-from vdb.recipe import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from analyses.metrics import Direction as MapDirection
     from analyses.metrics import Metric, MetricMap
     from vdb.database import Database
     from vdb.progress import Progress
+    from vdb.recipe import Layer
     from vdb.space import Space
 
 NAME = "alignment"
 Direction = Literal["both", "vision->language", "language->vision"]
+
+_TOGETHER_BYTES = 2**31
+"""Memory for the Gram matrices of all language layers and their controls at once."""
 
 
 def alignment(
@@ -87,16 +94,15 @@ def alignment(
     Raises
     ------
     NotFoundError
-        There is no such space, metric or control.
+        There is no such space, metric, direction, choice of captions, control or data set.
     InputError
         No pair has a vector in both spaces, or there are too few for the folds.
     """
-    progress = progress or Silent()
-    if metric not in METRICS:
-        raise NotFoundError.named("metric", metric, METRICS)
+    check_choice("metric", metric, METRICS)
+    check_choice("direction", direction, get_args(Direction))
+    check_choice("choice of captions", captions, get_args(Captions))
     for control in controls:
-        if control not in CONTROLS:
-            raise NotFoundError.named("control", control, CONTROLS)
+        check_choice("control", control, CONTROLS)
     if direction != "both" and not METRICS[metric].directional:
         raise InputError(f"{metric} has no direction: leave --direction out")
     sides = db.space(vision), db.space(language)
@@ -113,100 +119,101 @@ def alignment(
     }
     with keep.run(db, NAME, command, parameters, seed, kept=kept) as book:
         rows = match(db, *sides, captions, datasets)
-        compute = _Maps(METRICS[metric], direction, rows.groups, folds, seed, progress)
-        frame = _maps(db, sides, rows, controls, compute, device)
-        frame = frame.with_columns(captions=pl.lit(captions))
+        directions = None if direction == "both" else (direction,)
+        question = _Question(
+            METRICS[metric], directions, controls, folds, seed, device, progress or Silent()
+        )
+        frame = _maps(db, sides, rows, question).with_columns(captions=pl.lit(captions))
         book.keep(frame, {"map": heatmap, "profile": profile})
     return frame
 
 
-class _Maps:
-    """Computes one map after another under the same folds."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked, fixed over controls."""
 
-    def __init__(
-        self,
-        metric: Metric,
-        direction: Direction,
-        groups: list[str],
-        folds: int,
-        seed: int,
-        progress: Progress,
-    ) -> None:
-        self.metric, self.direction, self.groups = metric, direction, groups
-        self.folds, self.seed, self._progress = folds, seed, progress
-
-    def __call__(
-        self, title: str, vision: list[torch.Tensor], language: list[torch.Tensor]
-    ) -> dict[str, MetricMap]:
-        total = 0
-        with self._progress.task(title, 100) as task:
-
-            def report(done: int, all_steps: int) -> None:
-                nonlocal total
-                now = 100 * done // all_steps
-                task.advance(now - total)
-                total = now
-
-            maps = self.metric.compute(
-                vision,
-                language,
-                groups=self.groups,
-                folds=self.folds,
-                seed=self.seed,
-                progress=report,
-            )
-            report(1, 1)
-        return maps
+    metric: Metric
+    directions: Sequence[MapDirection] | None
+    controls: Sequence[str]
+    folds: int
+    seed: int
+    device: str
+    progress: Progress
 
 
 def _maps(
-    db: Database,
-    sides: tuple[Space, Space],
-    rows: Matched,
-    controls: Sequence[str],
-    compute: _Maps,
-    device: str,
+    db: Database, sides: tuple[Space, Space], rows: Matched, question: _Question
 ) -> pl.DataFrame:
     vision, language = sides
-    images = [
-        torch.from_numpy(x).to(device) for x in mean_rows(vision, [[i] for i in rows.image_ids])
-    ]
-    texts = [torch.from_numpy(y).to(device) for y in mean_rows(language, rows.caption_ids)]
-    title = f"{vision.name} x {language.name}"
-    found = {"none": (language.layers, compute(title, images, texts))}
-    if BAG_OF_WORDS in controls:
-        bag = torch.from_numpy(bag_of_words(_texts(db, rows.caption_ids))).to(device)
-        layer = (Layer("word counts", bag.shape[1], 0.0),)
-        found[BAG_OF_WORDS] = layer, compute(f"{vision.name} x {BAG_OF_WORDS}", images, [bag])
-    if MISMATCHED in controls:
-        partner = torch.from_numpy(mismatch(rows.groups, compute.seed)).to(device)
-        wrong = [layer[partner] for layer in texts]
-        found[MISMATCHED] = language.layers, compute(f"{title}, {MISMATCHED}", images, wrong)
-    frames = [
-        _tidy(vision.layers, layers, direction, cells).with_columns(
-            language=pl.lit(BAG_OF_WORDS if control == BAG_OF_WORDS else language.name),
-            control=pl.lit(control),
-            language_fingerprint=pl.lit(
-                "" if control == BAG_OF_WORDS else language.recipe.fingerprint
-            ),
-        )
-        for control, (layers, maps) in found.items()
-        for direction, cells in maps.items()
-    ]
+    opposites = opposite(db, language, rows, question.controls, question.seed, question.device)
+    read = mean_rows(vision, [[one] for one in rows.image_ids])
+    images = [torch.from_numpy(x).to(question.device) for x in read]
+    frames = []
+    for together in _passes(opposites, len(rows)):
+        every = [layer for one in together for layer in one.values]
+        maps = _compute(f"{vision.name} x {language.name}", images, every, rows.groups, question)
+        first = 0
+        for one in together:
+            frames += [
+                _tidy(vision.layers, one.layers, direction, cells, first).with_columns(
+                    language=pl.lit(one.name),
+                    control=pl.lit(one.control),
+                    language_fingerprint=pl.lit(one.fingerprint),
+                )
+                for direction, cells in maps.items()
+            ]
+            first += len(one.layers)
     return (
         pl.concat(frames)
         .with_columns(
             vision=pl.lit(vision.name),
-            metric=pl.lit(compute.metric.name),
+            metric=pl.lit(question.metric.name),
             n=pl.lit(len(rows)),
             groups=pl.lit(len(set(rows.groups))),
             unmatched=pl.lit(rows.unmatched),
-            folds=pl.lit(compute.folds),
-            seed=pl.lit(compute.seed),
+            folds=pl.lit(question.folds),
+            seed=pl.lit(question.seed),
             vision_fingerprint=pl.lit(vision.recipe.fingerprint),
         )
         .select(_COLUMNS)
     )
+
+
+def _passes(opposites: list[Opposite], n: int) -> list[list[Opposite]]:
+    """Take all in one pass, which factorises the vision layers once; one by one where memory would not hold that."""
+    layers = sum(len(one.layers) for one in opposites)
+    if 8 * n * n * layers <= _TOGETHER_BYTES:
+        return [opposites]
+    return [[one] for one in opposites]
+
+
+def _compute(
+    title: str,
+    images: list[torch.Tensor],
+    texts: list[torch.Tensor],
+    groups: list[str],
+    question: _Question,
+) -> dict[str, MetricMap]:
+    told = 0
+    with question.progress.task(title, 100) as task:
+
+        def report(done: int, total: int) -> None:
+            nonlocal told
+            now = 100 * done // total
+            task.advance(now - told)
+            told = now
+
+        maps = question.metric.compute(
+            images,
+            texts,
+            groups=groups,
+            folds=question.folds,
+            seed=question.seed,
+            directions=question.directions,
+            progress=report,
+        )
+        report(1, 1)
+    return maps
 
 
 _COLUMNS = [
@@ -217,38 +224,22 @@ _COLUMNS = [
 ]
 
 
-def _texts(db: Database, caption_ids: Sequence[Sequence[str]]) -> list[list[str]]:
-    wanted = pl.DataFrame(
-        {"caption_id": sorted({one for row in caption_ids for one in row})}
-    ).lazy()
-    found = db.captions().select("caption_id", "text").join(wanted, on="caption_id", how="semi")
-    text = dict(found.collect().iter_rows())
-    return [[text[one] for one in row] for row in caption_ids]
-
-
 def _tidy(
-    vision: Sequence[Layer], language: Sequence[Layer], direction: str, cells: MetricMap
+    vision: Sequence[Layer],
+    language: Sequence[Layer],
+    direction: str,
+    cells: MetricMap,
+    first: int,
 ) -> pl.DataFrame:
-    """Lay a map out as a row a cell."""
+    """Lay a map out as a row a cell: the columns of its language layers, from ``first`` on."""
     rows = []
     for i, a in enumerate(vision):
         for j, b in enumerate(language):
-            folds = None if cells.fold_scores is None else cells.fold_scores[i, j].tolist()
-            alphas = None if cells.alphas is None else cells.alphas[i, j].tolist()
-            rows.append(
-                (
-                    direction,
-                    i,
-                    j,
-                    a.name,
-                    b.name,
-                    a.depth,
-                    b.depth,
-                    cells.scores[i, j],
-                    folds,
-                    alphas,
-                )
-            )
+            at = i, first + j
+            folds = None if cells.fold_scores is None else cells.fold_scores[at].tolist()
+            alphas = None if cells.alphas is None else cells.alphas[at].tolist()
+            score = float(cells.scores[at])
+            rows.append((direction, i, j, a.name, b.name, a.depth, b.depth, score, folds, alphas))
     return pl.DataFrame(rows, schema=_CELL, orient="row")
 
 
@@ -281,7 +272,7 @@ def peaks(frame: pl.DataFrame) -> pl.DataFrame:
     keys = ["vision", "language", "control", "direction"]
     rows = []
     for _, cells in frame.group_by(keys, maintain_order=True):
-        best = cells.sort("score", descending=True).row(0, named=True)
+        best = peak(cells)
         folds = chosen_on_others(cells["fold_scores"].to_list())
         held_out = None if folds is None else of_folds(folds, sum(folds) / len(folds))
         rows.append(

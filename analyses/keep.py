@@ -26,12 +26,12 @@ class Book:
     def keep(
         self, frame: pl.DataFrame, pictures: Mapping[str, Callable[[pl.DataFrame], alt.Chart]]
     ) -> None:
-        """Keep the rows, and draw and keep the pictures."""
+        """Draw the pictures, then keep them and the rows: what cannot be drawn is not kept either."""
         if self._run_id is None:
             return
+        drawn = {name: render(draw(frame)) for name, draw in pictures.items()}
         self._db.keep_result(self._analysis, frame, self._run_id)
-        for name, draw in pictures.items():
-            picture = render(draw(frame))
+        for name, picture in drawn.items():
             title = f"{self._analysis}: {name}"
             books.keep_picture(
                 self._db, self._run_id, name, title, picture.spec, picture.svg, picture.png

@@ -211,7 +211,7 @@ def predict_held_out(
     """Return the held-out predictions of single cells, or of draws of one, in the targets' own units.
 
     Source i predicts target i. A source that is the same object in several places is factorised once, and chooses
-    alpha for all its targets in one product.
+    alpha for all its targets in one product; a target that is has its Gram matrices computed once.
 
     Parameters are those of :func:`linear_predictivity`; so are the factorisation and the choice of alpha.
     """
@@ -222,18 +222,23 @@ def predict_held_out(
     cells: dict[int, list[int]] = {}
     for i, source in enumerate(sources):
         cells.setdefault(id(source), []).append(i)
-    values = [target.detach().to(torch.float64) for target in targets]
-    grams = [prepare_target(target).gram for target in targets]
-    predicted = [torch.empty_like(Y) for Y in values]
+    distinct = {id(target): target for target in targets}
+    place = {name: at for at, name in enumerate(distinct)}
+    at = [place[id(target)] for target in targets]
+    values = [target.detach().to(torch.float64) for target in distinct.values()]
+    grams = [prepare_target(target).gram for target in values]
+    predicted = [torch.empty_like(values[i]) for i in at]
     chosen: list[list[float]] = [[] for _ in targets]
     for train, test in _splits(folds, sources[0].device):
+        every = TargetGrams.of(grams, train)
+        centres = [Y[train].mean(dim=0) for Y in values]
+        training = [Y[train] - centre for Y, centre in zip(values, centres, strict=True)]
         for members in cells.values():
             fitted = factorise(sources[members[0]].detach(), train, test, scale)
-            best = select(fitted, grid, TargetGrams.of([grams[i] for i in members], train))
-            for i, choice in zip(members, best.tolist(), strict=True):
-                Y = values[i][train]
-                centre = Y.mean(dim=0)
-                predicted[i][test] = operator(fitted, grid[choice]) @ (Y - centre) + centre
+            best = select(fitted, grid, every.of_targets([at[i] for i in members])).tolist()
+            operators = {choice: operator(fitted, grid[choice]) for choice in set(best)}
+            for i, choice in zip(members, best, strict=True):
+                predicted[i][test] = operators[choice] @ training[at[i]] + centres[at[i]]
                 chosen[i].append(grid[choice])
     assigned = np.asarray(folds, dtype=np.int64)
     return [Predictions(P, assigned, np.asarray(c)) for P, c in zip(predicted, chosen, strict=True)]

@@ -191,6 +191,12 @@ class TargetGrams:
             single[i] = block / torch.where(norm > 0, norm, 1.0)
         return cls(single, full, train)
 
+    def of_targets(self, chosen: Sequence[int]) -> TargetGrams:
+        """Return those of some targets."""
+        if list(chosen) == list(range(len(self.full))):
+            return self
+        return TargetGrams(self.single[list(chosen)], [self.full[i] for i in chosen], self.train)
+
 
 def select(source: SourceFold, alphas: Sequence[float], targets: TargetGrams) -> Tensor:
     """Choose each target's alpha by exact leave-one-out: screened in single, decided in double precision.

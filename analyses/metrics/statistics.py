@@ -16,7 +16,7 @@ from analyses.metrics.inputs import check_groups
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -111,24 +111,66 @@ def bootstrap_interval(
     InputError
         If the draws do not match, or ``confidence`` is out of range.
     """
-    if not predicted or len(predicted) != len(truth):
+    if len(predicted) != len(truth):
         raise InputError(f"{len(predicted)} predictions given for {len(truth)} truths")
-    for index, (left, right) in enumerate(zip(predicted, truth, strict=True)):
-        if left.shape != right.shape or len(left) != len(folds):
-            raise InputError(
-                f"draw {index}: predictions {tuple(left.shape)} and truth {tuple(right.shape)} "
-                f"must have the same shape, and {len(folds)} rows"
-            )
-    if len(groups) != len(folds):
-        raise InputError(f"{len(groups)} groups given for {len(folds)} rows")
+    [interval] = bootstrap_intervals(
+        [list(zip(predicted, truth, strict=True))],
+        folds,
+        groups,
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+    )
+    return interval
+
+
+def bootstrap_intervals(
+    conditions: Sequence[Sequence[tuple[Tensor, Tensor]]],
+    folds: NDArray[np.int64],
+    groups: Sequence[object],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> list[Interval]:
+    """Bound linear predictivity under several conditions, as :func:`bootstrap_interval` does each.
+
+    Parameters
+    ----------
+    conditions : sequence of sequences of ((n, T) tensor, (n, T) tensor)
+        Of each condition the draws: held-out predictions and what they predict. A tensor that stands in several
+        places is worked through once.
+    folds, groups, resamples, confidence, seed
+        As in :func:`bootstrap_interval`; all conditions share the resamples.
+    """
+    _check_draws(conditions, groups, len(folds))
     drawn = resample_weights(groups, resamples, seed, folds)
     # The first row is the data as they are, so that estimate and resamples are one computation.
     weights = torch.from_numpy(np.concatenate([np.ones_like(drawn[:1]), drawn]))
-    scores = np.zeros(len(weights))
-    for left, right in zip(predicted, truth, strict=True):
-        scores += _fold_means(left, right, np.asarray(folds), weights)
-    scores /= len(predicted)
-    return _percentile(float(scores[0]), scores[1:], confidence)
+    cells = {(id(left), id(right)): (left, right) for draws in conditions for left, right in draws}
+    found = _fold_means(list(cells.values()), np.asarray(folds), weights)
+    scores = dict(zip(cells, found, strict=True))
+    intervals = []
+    for draws in conditions:
+        mean = np.mean([scores[id(left), id(right)] for left, right in draws], axis=0)
+        intervals.append(_percentile(float(mean[0]), mean[1:], confidence))
+    return intervals
+
+
+def _check_draws(
+    conditions: Sequence[Sequence[tuple[Tensor, Tensor]]], groups: Sequence[object], rows: int
+) -> None:
+    for draws in conditions:
+        if not draws:
+            raise InputError("0 predictions given: a score needs at least one draw")
+        for index, (left, right) in enumerate(draws):
+            if left.shape != right.shape or len(left) != rows:
+                raise InputError(
+                    f"draw {index}: predictions {tuple(left.shape)} and truth {tuple(right.shape)} "
+                    f"must have the same shape, and {rows} rows"
+                )
+    if len(groups) != rows:
+        raise InputError(f"{len(groups)} groups given for {rows} rows")
 
 
 def bootstrap_items(
@@ -157,19 +199,29 @@ def bootstrap_items(
 
 
 def _fold_means(
-    predicted: Tensor, truth: Tensor, folds: NDArray[np.int64], weights: Tensor
+    cells: Sequence[tuple[Tensor, Tensor]], folds: NDArray[np.int64], weights: Tensor
 ) -> NDArray[np.float64]:
-    """Return the score under each row of weights: mean over folds of the mean over units of weighted r."""
-    device = predicted.device
-    means = []
-    for fold in np.unique(folds):
-        rows = torch.from_numpy(np.flatnonzero(folds == fold))
-        left = _standardise(predicted[rows.to(device)])
-        right = _standardise(truth[rows.to(device)])
-        drawn = weights[:, rows].to(device)
-        blocks = [_weighted_r(left, right, block) for block in torch.split(drawn, _BLOCK)]
-        means.append(torch.cat(blocks).cpu().numpy())
-    return np.asarray(np.mean(means, axis=0), dtype=np.float64)
+    """Return each cell's score under each row of weights: mean over folds of the mean over units of weighted r."""
+    sharing: dict[int, list[int]] = {}
+    for i, (_, truth) in enumerate(cells):
+        sharing.setdefault(id(truth), []).append(i)
+    names = np.unique(folds)
+    total = np.zeros((len(cells), len(weights)))
+    for fold in names:
+        held = torch.from_numpy(np.flatnonzero(folds == fold))
+        rows = held.to(cells[0][0].device)
+        drawn = weights[:, held].to(rows.device)
+        drawn /= drawn.sum(dim=1, keepdim=True)
+        for members in sharing.values():
+            right = _standardise(cells[members[0]][1][rows])
+            lefts = [_standardise(cells[i][0][rows]) for i in members]
+            start = 0
+            for block in torch.split(drawn, _BLOCK):
+                stop = start + len(block)
+                for i, r in zip(members, _weighted_r(lefts, right, block), strict=True):
+                    total[i, start:stop] += r.cpu().numpy()
+                start = stop
+    return total / len(names)
 
 
 def _standardise(values: Tensor) -> Tensor:
@@ -181,25 +233,29 @@ def _standardise(values: Tensor) -> Tensor:
     return (values / torch.where(norms > 0, norms, 1.0)).to(torch.float32)
 
 
-def _weighted_r(left: Tensor, right: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean over units of Pearson's r under each row of weights, (b,) float64, by moments.
+def _weighted_r(lefts: Sequence[Tensor], right: Tensor, weights: Tensor) -> Iterator[Tensor]:
+    """Yield for each of ``lefts`` the mean over units of Pearson's r under each row of weights: (b,) float64.
 
-    Units whose truth does not vary in a resample have no r there and are left out of its mean; predictions that do
-    not vary have an r of 0.
+    By moments; each row of weights sums to 1. Units whose truth does not vary in a resample have no r there and are
+    left out of its mean; predictions that do not vary have an r of 0.
     """
-    total = weights.sum(dim=1, keepdim=True)
+    y, y_spread = _moments(right, weights)
+    varying = (y_spread > 0).sum(dim=1)
+    for left in lefts:
+        x, x_spread = _moments(left, weights)
+        covariance = (weights @ (left * right)).addcmul_(x, y, value=-1)
+        spread = x_spread.mul_(y_spread)
+        # Where either has none, spread is zero: r is taken as 0.
+        r = covariance.div_(spread).masked_fill_(spread == 0, 0.0)
+        yield r.sum(dim=1, dtype=torch.float64) / varying
 
-    def mean(values: Tensor) -> Tensor:
-        return (weights @ values) / total
 
-    x, y = mean(left), mean(right)
-    covariance = mean(left * right) - x * y
-    x2, y2 = mean(left * left), mean(right * right)
+def _moments(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the standard deviation of each unit under each row of weights."""
+    mean, square = weights @ values, weights @ (values * values)
+    variance = torch.addcmul(square, mean, mean, value=-1)
     # Moments of standardised values carry rounding of about 1e-6: below it a variance is none.
-    x_varies, y_varies = (x2 - x * x) > 1e-6 * x2, (y2 - y * y) > 1e-6 * y2
-    spread = ((x2 - x * x) * (y2 - y * y)).clamp_min(0).sqrt()
-    r = torch.where(x_varies & y_varies, covariance / torch.where(spread > 0, spread, 1.0), 0.0)
-    return r.sum(dim=1, dtype=torch.float64) / y_varies.sum(dim=1)
+    return mean, variance.masked_fill_(variance <= square.mul_(1e-6), 0.0).sqrt_()
 
 
 def _percentile(estimate: float, scores: NDArray[np.float64], confidence: float) -> Interval:
