@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vdb.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,11 +36,20 @@ def bag_of_words(texts: Sequence[Sequence[str]]) -> NDArray[np.float32]:
     (n, V) float32 array
         Mean count of each word over a row's captions, lower-cased; V is at most 4,096, the words in most rows, ties
         by the alphabet.
+
+    Raises
+    ------
+    InputError
+        There is no word in any caption.
     """
     counts = [
         Counter(word for text in row for word in _WORD.findall(text.lower())) for row in texts
     ]
     rows_with = Counter(word for count in counts for word in count)
+    if not rows_with:
+        raise InputError(
+            f"the captions hold no word to count: leave the control {BAG_OF_WORDS!r} out (--control {MISMATCHED})"
+        )
     chosen = sorted(rows_with, key=lambda word: (-rows_with[word], word))[:_MOST_WORDS]
     column = {word: i for i, word in enumerate(chosen)}
     bag = np.zeros((len(texts), len(column)), np.float32)
@@ -55,15 +66,43 @@ def mismatch(groups: Sequence[str], seed: int) -> NDArray[np.int64]:
     Returns
     -------
     (n,) int64 array
-        A permutation that sends no row to its own group, where one exists; drawn by shuffling the groups, laying
-        their rows in that order and turning the whole by the size of the largest group.
+        A permutation that sends no row to its own group; drawn by shuffling the groups, laying their rows in that
+        order and turning the whole by the size of the largest group.
+
+    Raises
+    ------
+    InputError
+        One group holds more than half of the rows, so that there is no such permutation.
     """
-    generator = np.random.default_rng(seed)
+    partners = mismatches(groups, 1, np.random.default_rng(seed))
+    return partners.reshape(-1)
+
+
+def mismatches(
+    groups: Sequence[str], count: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw other groups' rows for every row, several times.
+
+    Returns
+    -------
+    (count, n) int64 array
+        Permutations as :func:`mismatch` draws them, each turned by another amount over one order of the groups: no
+        two of them send a row to the same one, while there are as many amounts.
+    """
     names, member, sizes = np.unique(
         np.asarray(groups, object), return_inverse=True, return_counts=True
     )
+    rows, largest = len(member), int(sizes.max())
+    if 2 * largest > rows:
+        raise InputError(
+            f"{largest} of {rows} rows share images or captions, however indirectly: more than half cannot all be "
+            f"mismatched; leave the controls that mismatch out (--control)"
+        )
     place = generator.permutation(len(names))
     order = np.argsort(place[member.reshape(-1)], kind="stable")
-    partner = np.empty(len(groups), np.int64)
-    partner[order] = np.roll(order, int(sizes.max()))
-    return partner
+    # Turned by at least the largest group and by at most as far from a whole turn, no row meets its own group.
+    turns = largest + generator.permutation(rows - 2 * largest + 1)
+    partners = np.empty((count, rows), np.int64)
+    for i, partner in enumerate(partners):
+        partner[order] = np.roll(order, int(turns[i % len(turns)]))
+    return partners

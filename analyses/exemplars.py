@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import polars as pl
 
-from analyses.matching import pair_groups, stored_pairs
+from analyses.controls import mismatches
+from analyses.matching import check_datasets, check_sides, pair_groups, stored_pairs
 from vdb.errors import InputError
 from vdb.schema import ORIGINAL
 
@@ -81,6 +82,9 @@ def gather(
 def _by_concept(
     db: Database, vision: Space, language: Space, datasets: Sequence[str]
 ) -> list[Group]:
+    check_sides(vision, language)
+    check_datasets(db, datasets)
+
     def of_concepts(frame: pl.LazyFrame, space: Space, column: str) -> pl.DataFrame:
         frame = frame.filter(pl.col("concept_id").is_not_null())
         if datasets:
@@ -99,11 +103,17 @@ def _by_concept(
         images.lazy().join(pairs, on="image_id").join(there, on="caption_id", how="semi").collect()
     )
     if not paired.is_empty():
-        per_image = paired.sort("caption_id").group_by("concept_id", "image_id").agg("caption_id")
-        rows = per_image.sort("image_id").group_by("concept_id").agg("image_id", "caption_id")
+        paired = paired.sort("concept_id", "image_id", "caption_id")
+        # A caption may be paired with images of two concepts, which must then share a fold.
+        names = paired.select(pl.col("concept_id").alias("image_id"), "caption_id")
+        paired = paired.with_columns(fold_group=pl.Series(pair_groups(names)))
+        per_image = paired.group_by("concept_id", "fold_group", "image_id", maintain_order=True)
+        rows = per_image.agg("caption_id").group_by("concept_id", maintain_order=True)
         return [
-            Group(name, name, tuple(ids), tuple(map(tuple, texts)))
-            for name, ids, texts in rows.sort("concept_id").iter_rows()
+            Group(name, fold, tuple(ids), tuple(map(tuple, texts)))
+            for name, fold, ids, texts in rows.agg(
+                pl.col("fold_group").first(), "image_id", "caption_id"
+            ).iter_rows()
         ]
     texts = of_concepts(db.captions(), language, "caption_id")
     if texts.is_empty():
@@ -169,9 +179,8 @@ def draw(
     images, captions = [], []
     for group in groups:
         if len(group.images) == 1:  # one image, many captions
-            own = list(generator.permutation(group.captions[0])[:k])
             images.append([group.images[0]])
-            captions.append(own)
+            captions.append(_some(group.captions[0], k, generator))
             continue
         order = generator.permutation(len(group.images))[:k]
         images.append([group.images[i] for i in order])
@@ -180,7 +189,7 @@ def draw(
                 [group.captions[i][generator.integers(len(group.captions[i]))] for i in order]
             )
         else:
-            captions.append(list(generator.permutation(group.captions[0])[:k]))
+            captions.append(_some(group.captions[0], k, generator))
     width_images = 1 if averaged == "captions" else k
     width_captions = 1 if averaged == "images" else k
     return (
@@ -189,18 +198,23 @@ def draw(
     )
 
 
+def _some(ids: Sequence[str], k: int, generator: np.random.Generator) -> list[str]:
+    return [ids[i] for i in generator.permutation(len(ids))[:k]]
+
+
 def from_other_groups(
-    ids: NDArray[np.object_], generator: np.random.Generator, first: int = 0
+    ids: NDArray[np.object_],
+    fold_groups: Sequence[str],
+    generator: np.random.Generator,
+    first: int = 0,
 ) -> NDArray[np.object_]:
     """Put other groups' exemplars in the place of a group's own, from column ``first`` on.
 
-    Each column is turned by another amount over one shuffled order of the groups, so that no group keeps its own and
-    no two columns of a group come from the same other group (while there are more groups than columns).
+    No group keeps its own or gets one of a group that it shares an item with, and no two columns of a group come
+    from the same other group (while there are enough groups): see :func:`analyses.controls.mismatches`.
     """
-    count, width = ids.shape
-    order = generator.permutation(count)
-    turns = 1 + generator.permutation(max(count - 1, 1))
     out = ids.copy()
-    for column in range(first, width):
-        out[order, column] = ids[np.roll(order, int(turns[column % len(turns)])), column]
+    partners = mismatches(fold_groups, ids.shape[1] - first, generator)
+    for column, partner in enumerate(partners, first):
+        out[:, column] = ids[partner, column]
     return out

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import polars as pl
 
-from vdb.errors import InputError
+from vdb.errors import InputError, NotFoundError
 from vdb.schema import ORIGINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -57,6 +57,22 @@ def check_sides(vision: Space, language: Space) -> None:
             )
 
 
+def check_choice(option: str, value: str, known: Collection[str]) -> None:
+    """Raise NotFoundError unless ``value`` is one of the ``known`` ones."""
+    if value not in known:
+        raise NotFoundError.named(option, value, known)
+
+
+def check_datasets(db: Database, datasets: Sequence[str]) -> None:
+    """Raise NotFoundError unless the store has items of every one of ``datasets``."""
+    if not datasets:
+        return
+    tables = [db.images(), db.captions(), db.pairs()]
+    known = pl.concat([table.select("dataset") for table in tables]).unique().collect()["dataset"]
+    for dataset in datasets:
+        check_choice("data set", dataset, known.to_list())
+
+
 def stored_pairs(
     db: Database, vision: Space, language: Space, datasets: Sequence[str] = ()
 ) -> tuple[pl.DataFrame, int]:
@@ -71,8 +87,11 @@ def stored_pairs(
     ------
     InputError
         No pair has both.
+    NotFoundError
+        No item of the store is of one of ``datasets``.
     """
     check_sides(vision, language)
+    check_datasets(db, datasets)
     pairs = db.pairs()
     if datasets:
         pairs = pairs.filter(pl.col("dataset").is_in(datasets))
@@ -108,7 +127,13 @@ def match(
     captions : {"one", "mean", "all"}
     datasets : sequence of str
         Only pairs of these data sets; all by default.
+
+    Returns
+    -------
+    Matched
+        Sorted by image, then by caption. Groups are those of all matched pairs, of captions not chosen too.
     """
+    check_choice("choice of captions", captions, get_args(Captions))
     pairs, unmatched = stored_pairs(db, vision, language, datasets)
     groups = pair_groups(pairs)
     if captions == "all":
@@ -166,4 +191,6 @@ def mean_rows(
     if (lengths == 1).all():
         return single
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    return [np.add.reduceat(layer, starts, axis=0) / lengths[:, None] for layer in single]
+    counts = lengths[:, None].astype(np.float32)
+    sums = [np.add.reduceat(layer, starts, axis=0, dtype=np.float32) for layer in single]
+    return [np.asarray(total / counts, np.float32) for total in sums]
