@@ -1,0 +1,107 @@
+"""An ingest in a process of its own, to be killed: says each step on stdout and waits for a line before the next.
+
+Its encoder blends every item with all of its batch, so that a batch made otherwise than before shows in the vectors.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import vdb
+from ingest.encoders.base import Prepared
+from ingest.extract import ingest
+from vdb import tables
+from vdb.recipe import Layer, Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vdb.recipe import Modality
+
+ROWS_A_COMMIT = 25
+BATCH = 6  # of which four make a commit
+
+
+class Blend:
+    """Vectors of an item's own numbers plus the mean over its batch."""
+
+    def __init__(self, modality: Modality) -> None:
+        self.recipe = Recipe(
+            model="blend",
+            library="test",
+            source="test/blend",
+            revision="1",
+            weights="pretrained",
+            modality=modality,
+            pooling="mean",
+            dtype="float32",
+            stored_dtype="float32",
+            layers=(Layer("a", 3, 0.0), Layer("b", 3, 1.0)),
+        )
+
+    def prepare(self, item: Any) -> Prepared:
+        if self.recipe.modality == "image":
+            return Prepared(np.asarray(item, np.float32).mean((0, 1)))
+        counts = [len(item), item.count("a") + 1, item.count(" ") + 1]
+        return Prepared(np.array(counts, np.float32), length=len(item.split()))
+
+    def encode(self, batch: Sequence[Prepared]) -> np.ndarray:
+        rows = np.stack([one.data for one in batch])
+        blended = rows + rows.mean(0)
+        return np.concatenate([blended, np.sqrt(blended)], axis=1)
+
+
+def step(*words: object) -> None:
+    print(*words, flush=True)  # noqa: T201 - the other end of the pipe
+    sys.stdin.readline()
+
+
+class Steps:
+    """Progress that stops at every block."""
+
+    def __enter__(self) -> Steps:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def task(self, title: str, total: int, done: int = 0) -> Steps:
+        step(title, total, done)
+        return self
+
+    def advance(self, done: int = 0, failed: int = 0) -> None:
+        step("advance", done, failed)
+
+    def say(self, message: str) -> None:
+        step(message)
+
+
+def stop_at_commits() -> None:
+    insert = tables.insert
+
+    def stopping(table: Any, rows: Any) -> int:
+        if not table.name.startswith("space."):
+            return insert(table, rows)
+        step("commit", len(rows))
+        inserted = insert(table, rows)
+        step("committed", inserted)
+        return inserted
+
+    tables.insert = stopping
+
+
+if __name__ == "__main__":
+    tables.ROWS_A_COMMIT = ROWS_A_COMMIT
+    stop_at_commits()
+    ingest(
+        vdb.open(sys.argv[1]),
+        Blend(sys.argv[2]),  # type: ignore[arg-type]
+        space="blend",
+        batch_size=BATCH,
+        workers=2,
+        progress=Steps(),
+    )
+    print("finished", flush=True)  # noqa: T201
