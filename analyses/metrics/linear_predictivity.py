@@ -261,8 +261,9 @@ def _score(
         for j in np.flatnonzero(best == choice):
             target = targets[j]
             predicted = H @ target.train
-            agreement = (predicted * target.test).sum(dim=0)
-            length = predicted.square_().sum(dim=0).sqrt_()
+            # In place, and the norm in one pass: beside the product this is all memory traffic.
+            length = torch.linalg.vector_norm(predicted, dim=0)
+            agreement = predicted.mul_(target.test).sum(dim=0)
             # A prediction without variance says nothing about its unit: r is taken as 0. So are units that do not
             # vary, whose held-out values are zero; the mean is over those that do.
             r = agreement / length.clamp_min(torch.finfo(torch.float32).tiny)
