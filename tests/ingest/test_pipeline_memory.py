@@ -90,5 +90,6 @@ def test_peak_memory_does_not_grow_with_the_items(
         stored, peak = map(int, done.stdout.split())
         assert stored == n
         peaks.append(peak)
-    # The vectors of 9,000 more items are 110 MB, the prepared items as much again.
-    assert peaks[1] - peaks[0] < 40e6, peaks
+    # The vectors of 9,000 more items are 110 MB, the prepared items as much again; what a commit takes for a moment
+    # varies by some 30 MB from run to run.
+    assert peaks[1] - peaks[0] < 60e6, peaks
