@@ -21,6 +21,7 @@ def commands() -> str:
     call = [sys.executable, "-m", "typer", "cli.main", "utils", "docs", "--name", "vdb"]
     text = subprocess.run(call, check=True, capture_output=True, text=True).stdout  # noqa: S603
     body = text.partition("\n")[2]  # the page has a title of its own
+    body = re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n", "", body)  # cut short; each has a section
     return re.sub(r"^Example: (.*)$", r"```console\n$ \1\n```", body, flags=re.MULTILINE)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -18,6 +19,7 @@ import vdb
 from analyses.metrics import METRICS
 from cli.main import app
 from ingest.datasets import ADAPTERS
+from ingest.encoders.load import ENTRY_POINT_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,6 +159,20 @@ def has_anchor(page: Path, anchor: str) -> bool:
     titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     slugs = (re.sub(r"[^\w\- ]", "", title.lower()).strip() for title in titles)
     return anchor in {slug.replace(" ", "-") for slug in slugs}
+
+
+DOTTED = re.compile(r"`((?:vdb|ingest|analyses|cli)(?:\.\w+)+)`")
+FILE = re.compile(r"`((?:vdb|ingest|analyses|cli|docs|tests|benchmarks|studies)/[\w/.-]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_names_of_the_code_are_there(page: Path) -> None:
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for dotted in DOTTED.findall(text):
+        if dotted != ENTRY_POINT_GROUP:
+            pkgutil.resolve_name(dotted)
+    files = [file for file in FILE.findall(text) if not file.endswith("NAME.py")]
+    assert [file for file in files if not (ROOT / file).exists()] == []
 
 
 @pytest.mark.parametrize("picture", sorted(DOCS.glob("images/*")), ids=lambda path: path.name)
