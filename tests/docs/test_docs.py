@@ -183,13 +183,8 @@ def test_every_picture_is_small_and_shown(picture: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_commands_and_options_that_are_shown_exist(page: Path) -> None:
-    shown = [
-        line.removeprefix("$ ")
-        for _, block in FENCE.findall(page.read_text(encoding="utf-8"))
-        for line in block.splitlines()
-        if line.startswith("$ ")
-    ]
-    for line in shown:
+    blocks = [block for _, block in FENCE.findall(page.read_text(encoding="utf-8"))]
+    for line in (line for block in blocks for line in typed(block)):
         words = shlex.split(line, comments=True)
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             del words[0]
@@ -234,12 +229,18 @@ def run(code: str, where: Path) -> None:
     assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
 
 
+def typed(block: str) -> list[str]:
+    """Return the commands of a console block, each on one line."""
+    lines = block.replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
 def shown(page: Path) -> str:
     """Return all that a page asks to be run, in its order, as one program."""
     parts = []
     for language, block in RUN.findall(page.read_text(encoding="utf-8")):
         if language == "console":
-            parts += [command(line.removeprefix("$ ")) for line in block.splitlines()]
+            parts += [command(line) for line in typed(block)]
         else:
             parts.append(block)
     return "\n".join(parts)
