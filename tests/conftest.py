@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WORDS = ["a", "the", "dog", "cat", "bird", "runs", "sleeps", "on", "under", "red", "blue", "small"]
 
 
-def _table(dataset: str, **columns: Sequence[object]) -> pl.DataFrame:
+def _table(dataset: str, /, **columns: Sequence[object]) -> pl.DataFrame:
     rows = pl.DataFrame(columns)
     return rows.with_columns(dataset=pl.lit(dataset), source=pl.lit("made for a test"))
 
@@ -93,8 +93,8 @@ def make_store() -> Callable[..., Database]:
         captions = sorted({caption for _, caption in pairs} | set(tongue))
         batch: dict[str, list[pl.DataFrame]] = {}
 
-        def put(name: str, dataset: str, **columns: Sequence[object]) -> None:
-            batch.setdefault(name, []).append(_table(dataset, **columns))
+        def put(table: str, dataset: str, /, **columns: Sequence[object]) -> None:
+            batch.setdefault(table, []).append(_table(dataset, **columns))
 
         for one in sorted(set(concepts.values())):
             put("concepts", "toy", concept_id=[one], name=[one])
