@@ -43,7 +43,7 @@ def main(quick: bool = False) -> list[Ratio]:
         Fewer photos and turns.
     """
     torch.set_num_threads(1)
-    photos, turns = (64, 3) if quick else (256, 5)
+    photos, turns = (64, 3) if quick else (200, 4)
     encoder = load_encoder(f"timm:{MODEL}", EncoderOptions(device="cpu", random_init=0))
     model = timm.create_model(MODEL, pretrained=False).eval()
     with tempfile.TemporaryDirectory() as folder:
