@@ -41,14 +41,14 @@ def coco(
     images: Annotated[
         Path,
         typer.Option(
-            "--images", envvar="VDB_IMAGES", metavar="DIR", help="Directory of the photos."
+            "--images", envvar="VDB_COCO_IMAGES", metavar="DIR", help="Directory of the photos."
         ),
     ],
     captions: Annotated[
         Path,
         typer.Option(
             "--captions",
-            envvar="VDB_CAPTIONS",
+            envvar="VDB_COCO_CAPTIONS",
             metavar="FILE",
             help="Captions file, in COCO's JSON.",
         ),

@@ -20,24 +20,35 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Ask the store; no model is run.")
 
 Vision = Annotated[
-    str, typer.Option("--vision", "-v", envvar="VDB_VISION", help="A space of images.")
+    str,
+    typer.Option("--vision", "-v", metavar="SPACE", envvar="VDB_VISION", help="A space of images."),
 ]
 Language = Annotated[
-    str, typer.Option("--language", "-l", envvar="VDB_LANGUAGE", help="A space of texts.")
+    str,
+    typer.Option(
+        "--language", "-l", metavar="SPACE", envvar="VDB_LANGUAGE", help="A space of texts."
+    ),
 ]
 Control = Annotated[
     list[str] | None,
     typer.Option(
         "--control",
+        metavar="NAME",
         envvar="VDB_CONTROL",
         help="Only this control (or none); may be repeated. All by default.",
     ),
 ]
 Device = Annotated[
-    str, typer.Option("--device", envvar="VDB_DEVICE", help="Torch device of the computation.")
+    str,
+    typer.Option(
+        "--device", metavar="DEVICE", envvar="VDB_DEVICE", help="Torch device of the computation."
+    ),
 ]
 Metric = Annotated[
-    str, typer.Option("--metric", envvar="VDB_METRIC", help="linear-predictivity or mutual-knn.")
+    str,
+    typer.Option(
+        "--metric", metavar="NAME", envvar="VDB_METRIC", help="linear-predictivity or mutual-knn."
+    ),
 ]
 _LINEAR = "linear-predictivity"
 
@@ -154,23 +165,30 @@ def exemplar_avg(  # noqa: PLR0917 - a command's options
         GroupOption, typer.Option("--group", envvar="VDB_GROUP", help="What shares a centroid.")
     ] = GroupOption.image,
     k: Annotated[
-        str, typer.Option("--k", envvar="VDB_K", help="Numbers of exemplars, with commas between.")
+        str,
+        typer.Option(
+            "--k", metavar="K,K", envvar="VDB_K", help="Numbers of exemplars, with commas between."
+        ),
     ] = "1,2,4,8",
     draws: Annotated[
-        int, typer.Option("--draws", envvar="VDB_DRAWS", min=1, help="Draws of exemplars.")
+        int,
+        typer.Option("--draws", metavar="N", envvar="VDB_DRAWS", min=1, help="Draws of exemplars."),
     ] = 10,
     metric: Metric = _LINEAR,
     vision_layer: Annotated[
         str | None,
         typer.Option(
             "--vision-layer",
+            metavar="LAYER",
             envvar="VDB_VISION_LAYER",
             help="Index or name; by default chosen on half of the groups, scored on the other.",
         ),
     ] = None,
     language_layer: Annotated[
         str | None,
-        typer.Option("--language-layer", envvar="VDB_LANGUAGE_LAYER", help="Index or name."),
+        typer.Option(
+            "--language-layer", metavar="LAYER", envvar="VDB_LANGUAGE_LAYER", help="Index or name."
+        ),
     ] = None,
     dataset: Dataset = None,
     control: Control = None,

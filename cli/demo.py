@@ -43,18 +43,36 @@ def demo(
         typer.Option(
             "--output",
             "-o",
-            envvar="VDB_OUTPUT",
+            envvar="VDB_DEMO_OUTPUT",
+            metavar="DIR",
             help="Directory for the world, the store and the report.",
         ),
     ] = Path("demo"),
     scenes: Annotated[
-        int, typer.Option("--scenes", min=50, help="Scenes with two captions each.")
+        int,
+        typer.Option(
+            "--scenes",
+            envvar="VDB_DEMO_SCENES",
+            metavar="N",
+            min=50,
+            help="Scenes with two captions each.",
+        ),
     ] = 600,
     concepts: Annotated[
-        int, typer.Option("--concepts", min=20, help="Concepts with 8 exemplars each.")
+        int,
+        typer.Option(
+            "--concepts",
+            envvar="VDB_DEMO_CONCEPTS",
+            metavar="N",
+            min=20,
+            help="Concepts with 8 exemplars each.",
+        ),
     ] = 150,
     force: Annotated[
-        bool, typer.Option("--force", help="Begin anew where a demo was made before.")
+        bool,
+        typer.Option(
+            "--force", envvar="VDB_DEMO_FORCE", help="Begin anew where a demo was made before."
+        ),
     ] = False,
     seed: Seed = 0,
 ) -> None:

@@ -54,7 +54,7 @@ def report(
         typer.Option(
             "--output",
             "-o",
-            envvar="VDB_OUTPUT",
+            envvar="VDB_REPORT_OUTPUT",
             metavar="FILE",
             help="Where the page is written.",
         ),
