@@ -21,6 +21,8 @@ class Estimate:
     0.50 [0.47, 0.53]
     >>> f"{Estimate(0.5, 0.47, 0.53):+.3f}"
     '+0.500 [+0.470, +0.530]'
+    >>> print(Estimate(-0.001, -0.004, 0.002))
+    0.00 [0.00, 0.00]
     """
 
     score: float
@@ -40,7 +42,8 @@ class Estimate:
         return format(self, "")
 
     def __format__(self, spec: str) -> str:
-        number = spec or ".2f"
+        sign = "+" if spec.startswith("+") else ""
+        number = f"{sign}z{spec.removeprefix('+') or '.2f'}"  # z: no minus before a rounded zero
         if not self.bounded:
             return f"{self.score:{number}}"
         return f"{self.score:{number}} [{self.low:{number}}, {self.high:{number}}]"

@@ -108,7 +108,9 @@ def _looks_like_a_path(name: str) -> bool:
 
 
 def _directory(path: str, name: str) -> Path:
-    directory = Path(path).expanduser().resolve()
+    directory = Path(path).expanduser().absolute()
+    if directory.name in {"", ".."}:
+        directory = directory.resolve()  # a link keeps the name that it is given
     if not directory.is_dir():
         raise ModelError(f"{name}: there is no such directory")
     return directory

@@ -442,3 +442,11 @@ def test_a_hub_that_says_no_is_quoted(
         ModelError, match=rf"gemma-2b: the hub refuses .*{status} Client Error; check"
     ):
         load_encoder("gemma-2b", cpu())
+
+
+def test_a_link_to_a_directory_keeps_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "0_Transformer").mkdir()
+    (tmp_path / "0_Transformer" / "modules.json").write_text("[]")
+    (tmp_path / "minilm").symlink_to(tmp_path / "0_Transformer", target_is_directory=True)
+    assert load.resolve(str(tmp_path / "minilm"))[1].model == "minilm"
+    assert load.resolve(str(tmp_path / "0_Transformer" / "..") + "/minilm")[1].model == "minilm"
