@@ -26,6 +26,8 @@ $(INSTALLED): requirements.lock pyproject.toml | $(UV)
 demo: install ## Train nothing, download nothing: world, ingest, analyses, report (OUTPUT=demo)
 	$(BIN)/vdb demo --output $(OUTPUT)
 
+test test-fast: export OMP_NUM_THREADS ?= 1 # tests are many and small: threads only wait for each other
+
 test: install ## All tests (set VDB_REAL_DATA for those on real data)
 	$(BIN)/python -m pytest
 
