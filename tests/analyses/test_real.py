@@ -1,4 +1,4 @@
-"""The orderings that real photos, captions and models must give; docs/findings-real.md has the numbers."""
+"""The orderings that real photos, captions and models must give; docs/real-example.md has the numbers."""
 
 from __future__ import annotations
 
