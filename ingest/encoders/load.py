@@ -73,7 +73,9 @@ def resolve(name: str) -> tuple[str, Target]:
         directory = _directory(name, name)
         return _library_of(directory, directory.name), Target(directory.name, "", directory)
     if colon:
-        raise NotFoundError.named("library", prefix, [*LIBRARIES, *_offered()], "say hf:gpt2, for one")
+        raise NotFoundError.named(
+            "library", prefix, [*LIBRARIES, *_offered()], "say hf:gpt2, for one"
+        )
     if "/" in name and name not in _names():
         raise NotFoundError(
             f"no directory {name!r}; for a repository on the hub say hf:{name}, st:{name} or timm:{name}"

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analyses.report import Finding, findings, summary
 from analyses.intervals import Estimate, chosen_on_others, difference, of_folds
+from analyses.report import Finding, findings, summary
 
 TWINS = {"vit": "vit-random", "gpt": "gpt-random"}
 SPREAD = np.array([-0.01, -0.005, 0.0, 0.005, 0.01])
