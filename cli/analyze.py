@@ -123,6 +123,7 @@ def alignment(  # noqa: PLR0917 - a command's options
 
     The table shows the best cell of each map; the other formats hold the whole maps.
     """
+    _check(style, output, picture)
     import vdb
     from analyses.alignment import alignment as analyse
     from analyses.alignment import peaks
@@ -139,7 +140,7 @@ def alignment(  # noqa: PLR0917 - a command's options
         controls=_controls(control, CONTROLS),
         folds=folds,
         seed=seed,
-        device=device,
+        device=_device(device),
         command=_command(),
         progress=progress(),
     )
@@ -201,6 +202,7 @@ def exemplar_avg(  # noqa: PLR0917 - a command's options
     picture: Picture = None,
 ) -> None:
     """Score centroids of k exemplars, beside centroids of what does not belong together."""
+    _check(style, output, picture)
     import vdb
     from analyses.exemplar_avg import CONTROLS
     from analyses.exemplar_avg import exemplar_avg as analyse
@@ -220,7 +222,7 @@ def exemplar_avg(  # noqa: PLR0917 - a command's options
         controls=_controls(control, CONTROLS),
         folds=folds,
         seed=seed,
-        device=device,
+        device=_device(device),
         command=_command(),
         progress=progress(),
     )
@@ -248,13 +250,29 @@ def _numbers(text: str) -> list[int]:
 
 
 def _layer(text: str | None) -> int | str | None:
-    if text is None:
-        return None
-    return int(text) if text.lstrip("-").isdigit() else text
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        return text
+
+
+def _device(name: str) -> str:
+    from ingest.encoders.device import resolve_device
+
+    return str(resolve_device(name))
 
 
 def _command() -> str:
     return shlex.join(["vdb", *sys.argv[1:]])
+
+
+def _check(style: Format, output: Path | None, picture: Path | None) -> None:
+    """Refuse what could not be written before anything is computed or kept."""
+    render.check(style, output)
+    if picture is not None:
+        from analyses.pictures import check_path
+
+        check_path(picture)
 
 
 def _draw(chart: object, path: Path) -> None:

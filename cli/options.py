@@ -24,7 +24,8 @@ Dataset = Annotated[
     ),
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", envvar="VDB_SEED", metavar="N", help="Of everything random.")
+    int,
+    typer.Option("--seed", envvar="VDB_SEED", min=0, metavar="N", help="Of everything random."),
 ]
 Folds = Annotated[
     int,

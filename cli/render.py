@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -23,6 +25,17 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
+def check(style: Format, output: Path | None) -> None:
+    """Raise InputError where a result could not be written; ask before it is worked for."""
+    if output is None:
+        if style is Format.parquet and sys.stdout.isatty():
+            raise InputError("Parquet is binary: name a file with --output, or pipe it on")
+    elif output.is_dir():
+        raise InputError(f"cannot write {output}: {os.strerror(errno.EISDIR)}")
+    elif not output.parent.is_dir():
+        raise InputError(f"cannot write {output}: {os.strerror(errno.ENOENT)}")
+
+
 def frame(
     data: pl.DataFrame, style: Format, output: Path | None, table: pl.DataFrame | None = None
 ) -> None:
@@ -41,8 +54,7 @@ def frame(
     if style is Format.table and output is None:
         typer.echo(as_table(data if table is None else table))
         return
-    if style is Format.parquet and output is None and sys.stdout.isatty():
-        raise InputError("Parquet is binary: name a file with --output, or pipe it on")
+    check(style, output)
     content = _encode(data if style is not Format.table or table is None else table, style)
     if output is None:
         sys.stdout.buffer.write(content)

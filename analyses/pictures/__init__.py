@@ -6,6 +6,6 @@ from analyses.pictures.curve import curve
 from analyses.pictures.heatmap import heatmap
 from analyses.pictures.profile import profile
 from analyses.pictures.render import Picture, render
-from analyses.pictures.write import write
+from analyses.pictures.write import check_path, write
 
-__all__ = ["Picture", "curve", "heatmap", "profile", "render", "write"]
+__all__ = ["Picture", "check_path", "curve", "heatmap", "profile", "render", "write"]
