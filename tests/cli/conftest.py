@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from cli.main import main
@@ -12,6 +13,8 @@ from cli.main import main
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from vdb.database import Database
 
 
 @dataclass(frozen=True)
@@ -58,3 +61,31 @@ def vdb_command(
         return Answer(code, out, re.sub(r"\x1b\[[0-9;]*m", "", err.decode()))
 
     return run
+
+
+@pytest.fixture(scope="session")
+def asked_db(
+    tmp_path_factory: pytest.TempPathFactory, make_store: Callable[..., Database]
+) -> Database:
+    """Thirty images with three captions each; in layer 1 a caption is its image, rotated, plus noise."""
+    rng = np.random.default_rng(7)
+    rotation = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    eye, tongue, pairs, texts, concepts = {}, {}, [], {}, {}
+    for i in range(30):
+        image, latent = f"img-{i:02d}", rng.standard_normal(4)
+        eye[image] = [rng.standard_normal(3), latent]
+        concepts[image] = f"concept-{i // 3}"
+        for j in range(3):
+            caption = f"cap-{i:02d}-{j}"
+            noisy = latent + 0.5 * rng.standard_normal(4)
+            tongue[caption] = [rng.standard_normal(3), noisy @ rotation, rng.standard_normal(3)]
+            texts[caption] = f"word{i % 5} word{j}"
+            pairs.append((image, caption))
+    made = tmp_path_factory.mktemp("analyze") / "study"
+    return make_store(made, eye=eye, tongue=tongue, pairs=pairs, texts=texts, concepts=concepts)
+
+
+@pytest.fixture
+def ask(vdb_command: Callable[..., Answer], asked_db: Database) -> Callable[..., Answer]:
+    """Run a command on the store of thirty images."""
+    return lambda *arguments: vdb_command(*arguments, "--db", asked_db.uri)
