@@ -72,7 +72,7 @@ def main() -> None:
     # Torch's threads wait by spinning, which on a machine that others use too costs many times the work itself.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app()
+        app(prog_name="vdb")
     except VdbError as error:
         if os.environ.get("VDB_DEBUG"):
             raise

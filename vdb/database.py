@@ -229,7 +229,9 @@ class Database:
             raise InputError(f"only {', '.join(_QUESTIONS).upper()} can be asked, not {query!r}")
         frames = {name: self.read(name) for name in schema.TABLES if name != "meta"}
         for name in self._named(_SPACE):
-            frames[name] = pl.scan_lance(self._connection.open_table(_SPACE + name)).drop("key")
+            table = tables.open_if_there(self._connection, _SPACE + name)
+            if table is not None:
+                frames[name] = pl.scan_lance(table).drop("key")
         for name in self.results():  # where a space has the analysis's name: "result.NAME"
             frames[_RESULT + name if name in frames else name] = self.result(name)
         try:
@@ -269,9 +271,10 @@ class Database:
 
     def read(self, name: str) -> pl.LazyFrame:
         """Return one of the store's own tables without its key; empty where nothing was written yet."""
-        if name not in tables.names(self._connection):
+        table = tables.open_if_there(self._connection, name)
+        if table is None:
             return pl.from_arrow(schema.TABLES[name].empty_table()).lazy().drop("key")  # type: ignore[union-attr]
-        return pl.scan_lance(self._connection.open_table(name)).drop("key")
+        return pl.scan_lance(table).drop("key")
 
     def table(self, name: str) -> Any:  # noqa: ANN401 - lancedb is untyped
         """Open one of the store's own tables for writing, made if it is not there."""

@@ -28,12 +28,12 @@ _VERSION = "schema_version"
 
 def recorded_version(connection: Any) -> int | None:  # noqa: ANN401 - lancedb is untyped
     """Read the schema version of a store; None where there is no store."""
-    names = tables.names(connection)
-    if "meta" not in names:
+    table = tables.open_if_there(connection, "meta")
+    if table is None:
         return None
-    meta = connection.open_table("meta").to_arrow().to_pylist()
-    if not meta and names == ["meta"]:  # killed between making its first table and writing into it
-        return None
+    meta = table.to_arrow().to_pylist()
+    if not meta and tables.names(connection) == ["meta"]:
+        return None  # killed, or another process is, between making its first table and writing into it
     version = {row["key"]: row["value"] for row in meta}.get(_VERSION, "none")
     if not version.isdecimal():
         raise StoreError(f"the store's table `meta` has {version!r} for a schema version: damaged")

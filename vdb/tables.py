@@ -44,6 +44,19 @@ def names(connection: Any) -> list[str]:  # noqa: ANN401
             return found
 
 
+def open_if_there(connection: Any, name: str) -> Any:  # noqa: ANN401
+    """Open the table ``name``; None where there is none.
+
+    Asking for its name first would not do: a table that another process is making is listed before it can be opened.
+    """
+    try:
+        return connection.open_table(name)
+    except ValueError as error:
+        if "was not found" in str(error):
+            return None
+        raise
+
+
 def ensure(connection: Any, name: str, schema: pa.Schema) -> Any:  # noqa: ANN401
     """Open the table ``name``, made with ``schema`` if it is not there.
 
@@ -52,9 +65,8 @@ def ensure(connection: Any, name: str, schema: pa.Schema) -> Any:  # noqa: ANN40
     StoreError
         The table is there with other columns.
     """
-    if name in names(connection):
-        table = connection.open_table(name)
-    else:  # exist_ok: another process may make it at this moment
+    table = open_if_there(connection, name)
+    if table is None:  # exist_ok: another process may make it at this moment
         table = connection.create_table(name, schema=schema, exist_ok=True)
     if not table.schema.equals(schema):
         raise StoreError(
