@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -70,7 +71,8 @@ def alignment(
     datasets : sequence of str
         Only pairs of these data sets; all by default.
     controls : sequence of {"bag-of-words", "mismatched"}
-        ``bag-of-words`` puts word counts of the captions in the place of the language space; ``mismatched`` gives
+        ``bag-of-words`` puts the captions' words in the place of the language space, as counts (language layer 0) and
+        as the main components of their tf-idf (layer 1), and its best cell is chosen of both; ``mismatched`` gives
         every image another image's captions.
     folds : int
         Of the cross-validation.
@@ -88,8 +90,11 @@ def alignment(
     -------
     pl.DataFrame
         A row for each (control, direction, vision layer, language layer): ``vision``, ``language``, ``control``,
-        ``metric``, ``direction``, the layers' indices, names and relative depths, ``score``, ``fold_scores``,
-        ``alphas``, ``n``, ``groups``, ``unmatched``, ``captions``, ``folds``, ``seed``, both fingerprints.
+        ``metric``, ``direction``, the layers' indices, names and relative depths, ``score`` (null where a target is
+        the same for every item, as a class token's embedding is, so that r is not defined), ``fold_scores``,
+        ``alphas``, ``on_edge`` (share of the folds whose alpha is an end of its grid), ``chance`` (the score of
+        unrelated layers, where it is known), ``n``, ``groups``, ``unmatched``, ``captions``, ``folds``, ``seed``,
+        both fingerprints.
 
     Raises
     ------
@@ -124,7 +129,7 @@ def alignment(
             METRICS[metric], directions, controls, folds, seed, device, progress or Silent()
         )
         frame = _maps(db, sides, rows, question).with_columns(captions=pl.lit(captions))
-        book.keep(frame, {"map": heatmap, "profile": profile})
+        book.keep(frame, {"map": heatmap, "profile": profile}, drawn=with_score(frame))
     return frame
 
 
@@ -213,13 +218,17 @@ def _compute(
             progress=report,
         )
         report(1, 1)
+    for direction, cells in maps.items():
+        for fact, count in cells.facts.items():
+            if fact.startswith("dropped") and count:
+                question.progress.say(f"{direction}: {count} {fact}")
     return maps
 
 
 _COLUMNS = [
     *("vision", "language", "control", "metric", "direction"),
     *("vision_layer", "language_layer", "vision_layer_name", "language_layer_name"),
-    *("vision_depth", "language_depth", "score", "fold_scores", "alphas"),
+    *("vision_depth", "language_depth", "score", "fold_scores", "alphas", "on_edge", "chance"),
     *("n", "groups", "unmatched", "folds", "seed", "vision_fingerprint", "language_fingerprint"),
 ]
 
@@ -238,8 +247,12 @@ def _tidy(
             at = i, first + j
             folds = None if cells.fold_scores is None else cells.fold_scores[at].tolist()
             alphas = None if cells.alphas is None else cells.alphas[at].tolist()
-            score = float(cells.scores[at])
-            rows.append((direction, i, j, a.name, b.name, a.depth, b.depth, score, folds, alphas))
+            score: float | None = float(cells.scores[at])
+            if math.isnan(cells.scores[at]):
+                score, folds = None, None
+            edge = None if cells.on_edge is None else float(cells.on_edge[at].mean())
+            where = direction, i, j, a.name, b.name, a.depth, b.depth
+            rows.append((*where, score, folds, alphas, edge, cells.chance))
     return pl.DataFrame(rows, schema=_CELL, orient="row")
 
 
@@ -254,14 +267,31 @@ _CELL: dict[str, Any] = {
     "score": pl.Float64,
     "fold_scores": pl.List(pl.Float64),
     "alphas": pl.List(pl.Float64),
+    "on_edge": pl.Float64,
+    "chance": pl.Float64,
 }
+
+
+def with_score(frame: pl.DataFrame) -> pl.DataFrame:
+    """Keep the cells that have a score.
+
+    Raises
+    ------
+    InputError
+        None has.
+    """
+    found = frame.filter(pl.col("score").is_not_null())
+    if found.is_empty():
+        raise InputError("no cell has a score: a layer on either side is the same for every item")
+    return found
 
 
 def peaks(frame: pl.DataFrame) -> pl.DataFrame:
     """Find the best cell of each map of an alignment, and what the choice itself is worth.
 
-    The best cell of many is partly luck. ``held_out`` is free of it where there are folds: the cell is chosen on all
-    folds but one and scored on that one, in turn (:func:`analyses.intervals.chosen_on_others`).
+    The best cell of many is partly luck. ``held_out`` is nearly free of it where there are folds: the cell is chosen
+    on all folds but one and scored on that one, in turn (:func:`analyses.intervals.chosen_on_others`). Not wholly,
+    for the other folds were scored by fits that saw this one's rows.
 
     Returns
     -------
@@ -271,7 +301,7 @@ def peaks(frame: pl.DataFrame) -> pl.DataFrame:
     """
     keys = ["vision", "language", "control", "direction"]
     rows = []
-    for _, cells in frame.group_by(keys, maintain_order=True):
+    for _, cells in with_score(frame).group_by(keys, maintain_order=True):
         best = peak(cells)
         folds = chosen_on_others(cells["fold_scores"].to_list())
         held_out = None if folds is None else of_folds(folds, sum(folds) / len(folds))

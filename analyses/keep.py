@@ -24,14 +24,21 @@ class Book:
         self._db, self._analysis, self._run_id = db, analysis, run_id
 
     def keep(
-        self, frame: pl.DataFrame, pictures: Mapping[str, Callable[[pl.DataFrame], alt.Chart]]
+        self,
+        frame: pl.DataFrame,
+        pictures: Mapping[str, Callable[[pl.DataFrame], alt.Chart]],
+        drawn: pl.DataFrame | None = None,
     ) -> None:
-        """Draw the pictures, then keep them and the rows: what cannot be drawn is not kept either."""
+        """Draw the pictures, then keep them and the rows: what cannot be drawn is not kept either.
+
+        ``drawn`` are the rows that the pictures show, where these are not all.
+        """
         if self._run_id is None:
             return
-        drawn = {name: render(draw(frame)) for name, draw in pictures.items()}
+        shown = frame if drawn is None else drawn
+        made = {name: render(draw(shown)) for name, draw in pictures.items()}
         self._db.keep_result(self._analysis, frame, self._run_id)
-        for name, picture in drawn.items():
+        for name, picture in made.items():
             title = f"{self._analysis}: {name}"
             books.keep_picture(
                 self._db, self._run_id, name, title, picture.spec, picture.svg, picture.png

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import torch
 
-from analyses.controls import BAG_OF_WORDS, MISMATCHED, bag_of_words, mismatch
+from analyses.controls import BAG_OF_WORDS, MISMATCHED, bag_of_words, latent_words, mismatch
 from analyses.matching import mean_rows
 from vdb.recipe import Layer
 
@@ -63,9 +63,11 @@ def opposite(
     own = Opposite(language.name, "none", language.recipe.fingerprint, language.layers, texts)
     found = [own]
     if BAG_OF_WORDS in controls:
-        bag = torch.from_numpy(bag_of_words(_texts(db, rows.caption_ids))).to(device)
-        layer = Layer("word counts", bag.shape[1], 0.0)
-        found.append(Opposite(BAG_OF_WORDS, BAG_OF_WORDS, "", (layer,), [bag]))
+        counts = bag_of_words(_texts(db, rows.caption_ids))
+        forms = {"word counts": counts, "tf-idf components": latent_words(counts)}
+        bags = tuple(Layer(name, form.shape[1], 0.0) for name, form in forms.items())
+        values = [torch.from_numpy(form).to(device) for form in forms.values()]
+        found.append(Opposite(BAG_OF_WORDS, BAG_OF_WORDS, "", bags, values))
     if MISMATCHED in controls:
         partner = torch.from_numpy(mismatch(rows.groups, seed)).to(device)
         wrong = [layer[partner] for layer in texts]

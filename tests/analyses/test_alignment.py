@@ -14,13 +14,14 @@ from polars.testing import assert_frame_equal
 
 from analyses import alignment as module
 from analyses.alignment import alignment, peaks
-from analyses.controls import bag_of_words
+from analyses.controls import bag_of_words, latent_words
 from analyses.intervals import of_folds
 from analyses.metrics import METRICS
 from vdb.errors import InputError, NotFoundError, VdbError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -125,9 +126,10 @@ def test_the_frame_is_what_the_metric_gives_on_arrays_matched_by_hand(
     frame = alignment(db, "eye", "tongue", metric=metric, captions=captions, folds=4, kept=False)
     images, texts, groups = _rows(captions)
     seen, said = _arrays("eye", [[image] for image in images]), _arrays("tongue", texts)
-    bag = torch.from_numpy(bag_of_words([[WORLD["texts"][t] for t in row] for row in texts]))
+    counts = bag_of_words([[WORLD["texts"][t] for t in row] for row in texts])
+    bags = [torch.from_numpy(counts), torch.from_numpy(latent_words(counts))]
     compute = METRICS[metric].compute
-    for control, language in (("none", said), ("bag-of-words", [bag])):
+    for control, language in (("none", said), ("bag-of-words", bags)):
         expected = compute(seen, language, groups=groups, folds=4, seed=0)
         mine = frame.filter(pl.col("control") == control)
         assert set(mine["direction"]) == set(expected)
@@ -320,3 +322,24 @@ def test_the_luck_of_the_best_cell_is_taken_out() -> None:
 def test_of_equal_cells_the_earliest_is_the_peak() -> None:
     [row] = peaks(_cells([0.1, 0.1], [0.5, 0.5], [0.5, 0.5])).to_dicts()
     assert row["vision_layer"] == 1
+
+
+def test_a_layer_that_is_the_same_for_every_item_has_no_score_and_spoils_nothing(
+    make_store: Any, tmp_path: Path
+) -> None:
+    generator = np.random.default_rng(5)
+    names = [f"{i:02d}" for i in range(40)]
+    seen = {f"i{name}": [generator.normal(size=4), generator.normal(size=6)] for name in names}
+    said = {f"c{name}": [np.ones(5), seen[f"i{name}"][1][:3]] for name in names}
+    pairs = [(f"i{name}", f"c{name}") for name in names]
+    db = make_store(tmp_path / "study", eye=seen, tongue=said, pairs=pairs)
+    frame = alignment(db, "eye", "tongue", controls=())
+    forward = frame.filter(pl.col("direction") == "vision->language")
+    assert forward.filter(pl.col("language_layer") == 0)["score"].null_count() == 2
+    back = frame.filter(pl.col("direction") == "language->vision", pl.col("language_layer") == 0)
+    assert back["score"].to_list() == [0.0, 0.0]  # it predicts nothing
+    for row in peaks(frame).iter_rows(named=True):
+        assert (row["vision_layer"], row["language_layer"]) == (1, 1)
+        assert row["held_out"] > 0.3
+    assert db.result("alignment").collect().height == len(frame)
+    assert db.pictures().collect().height == 2

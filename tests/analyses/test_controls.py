@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from analyses import controls
-from analyses.controls import bag_of_words, mismatch, mismatches
+from analyses.controls import bag_of_words, latent_words, mismatch, mismatches
 from vdb.errors import InputError
 
 TEXTS = [
@@ -86,3 +86,25 @@ def test_the_mismatch_is_the_seed_s() -> None:
 def test_a_group_of_more_than_half_cannot_be_mismatched() -> None:
     with pytest.raises(InputError, match="3 of 5 rows share"):
         mismatch(["a", "a", "b", "a", "c"], 0)
+
+
+def test_latent_words_are_scikit_learns_tf_idf_on_its_main_directions() -> None:
+    generator = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(90)]
+    texts = [" ".join(generator.choice(words, 12)) for _ in range(70)]
+    found = latent_words(bag_of_words([[text] for text in texts]))
+    weighted = TfidfVectorizer().fit_transform(texts).toarray()
+    assert found.shape == (70, 50)
+    left, scale, _ = np.linalg.svd(weighted, full_matrices=False)
+    # Directions have no sign: what each row has in common with each other row has.
+    expected = (left[:, :50] * scale[:50]) @ (left[:, :50] * scale[:50]).T
+    np.testing.assert_allclose(found @ found.T, expected, atol=1e-5)
+    assert np.array_equal(found, latent_words(bag_of_words([[text] for text in texts])))
+
+
+@pytest.mark.parametrize("texts", [["dog"], ["dog", "dog"], ["a b", "a c"]])
+def test_few_words_still_give_a_direction(texts: list[str]) -> None:
+    found = latent_words(bag_of_words([[text] for text in texts]))
+    assert found.shape[0] == len(texts)
+    assert found.shape[1] >= 1
+    assert np.isfinite(found).all()
