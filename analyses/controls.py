@@ -93,8 +93,9 @@ def latent_words(bag: NDArray[np.float32]) -> NDArray[np.float32]:
     start = np.ones(min(rows, words))  # of the iteration, so that every run gives the same
     left, scale, _ = svds(csr_array(weighted), k=kept, v0=start)
     order = np.argsort(-scale)
-    found: NDArray[np.float32] = (left[:, order] * scale[order]).astype(np.float32)
-    return found
+    components: NDArray[np.float32] = np.asarray(left * scale, dtype=np.float32)
+    chosen: NDArray[np.float32] = components[:, order]
+    return chosen
 
 
 def mismatch(groups: Sequence[str], seed: int) -> NDArray[np.int64]:
