@@ -85,7 +85,7 @@ def latent_words(bag: NDArray[np.float32]) -> NDArray[np.float32]:
 
     rows, words = bag.shape
     inverse = np.log((1 + rows) / (1 + (bag > 0).sum(axis=0))) + 1
-    weighted = bag.astype(np.float64) * inverse
+    weighted: NDArray[np.float64] = bag.astype(np.float64) * inverse
     weighted /= np.linalg.norm(weighted, axis=1, keepdims=True).clip(min=np.finfo(float).tiny)
     kept = min(COMPONENTS, rows - 1, words - 1)
     if kept < 1:
