@@ -12,6 +12,8 @@ from scipy.stats import t as student
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -80,7 +82,8 @@ def difference(first: Sequence[float] | None, second: Sequence[float] | None) ->
 def chosen_on_others(cells: Sequence[Sequence[float] | None]) -> list[float] | None:
     """Score the best of many cells without the luck of the choice.
 
-    For each fold the best cell is chosen on all other folds and scored on this one.
+    For each fold the best cell is chosen on all other folds and scored on this one. A cell whose score is not finite
+    on one of the others cannot be chosen there.
 
     Parameters
     ----------
@@ -90,11 +93,20 @@ def chosen_on_others(cells: Sequence[Sequence[float] | None]) -> list[float] | N
     Returns
     -------
     list of float, optional
-        One score a fold; None where a cell has no folds, or fewer than two.
+        One score a fold, NaN where no cell could be chosen; None where a cell has no folds, or fewer than two.
     """
     known = [folds for folds in cells if folds is not None]
     if not known or len(known) < len(cells) or len(known[0]) < 2:  # noqa: PLR2004 - there are no other folds
         return None
     scores = np.asarray(known, dtype=np.float64)
-    others = scores.sum(axis=1, keepdims=True) - scores
-    return [float(scores[cell, fold]) for fold, cell in enumerate(others.argmax(axis=0))]
+    return [_best_elsewhere(scores, fold) for fold in range(scores.shape[1])]
+
+
+def _best_elsewhere(scores: NDArray[np.float64], fold: int) -> float:
+    others = np.delete(scores, fold, axis=1)
+    choosable = np.flatnonzero(
+        np.isfinite(others).all(axis=1)
+    )  # argmax takes a NaN for the largest
+    if not len(choosable):
+        return math.nan
+    return float(scores[choosable[others[choosable].sum(axis=1).argmax()], fold])

@@ -20,7 +20,7 @@ from analyses.pictures.lines import line_layers
 from analyses.pictures.theme import config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
 _COLUMNS: Final = (
     "vision",
@@ -38,20 +38,20 @@ _COLUMNS: Final = (
 )
 
 
-def curve(frame: pl.DataFrame, *, twins: Mapping[str, str] | None = None) -> alt.ConcatChart:
+def curve(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.ConcatChart:
     """Draw the score against the number of exemplars averaged, on a log2 axis, with its 95 % interval.
 
     Parameters
     ----------
     frame : pl.DataFrame
         Rows of an exemplar-avg analysis, of one metric and one kind of average.
-    twins : mapping of str to str, optional
-        The random-init twin of a space. Pairs with a twin in them are controls.
+    untrained : collection of str
+        Spaces that were never trained. Pairs with one of them are controls.
 
     Returns
     -------
     alt.ConcatChart
-        A panel for each direction; mismatched averages and twins dashed and grey.
+        A panel for each direction; mismatched averages and untrained models dashed and grey.
 
     Raises
     ------
@@ -62,9 +62,8 @@ def curve(frame: pl.DataFrame, *, twins: Mapping[str, str] | None = None) -> alt
     checked(
         frame.with_columns(metric=pl.format("average of {}", "average")), _COLUMNS, "curve"
     )  # two kinds of average on one curve would be one zigzag line
-    twins = twins or {}
     heads = frame.unique(["vision", "language", "control"], maintain_order=True).to_dicts()
-    grey = {series_name(head) for head in heads if is_control(head, twins)}
+    grey = {series_name(head) for head in heads if is_control(head, untrained)}
     findings = sorted({series_name(head) for head in heads} - grey)
     ks = frame["k"].unique().sort().to_list()
     metric = frame["metric"][0]

@@ -34,6 +34,7 @@ CONTROLS: Final = {
     "diluted": "diluted",
 }
 
+_FAINTEST: Final = 0.5
 _DASHES: Final[tuple[list[float], ...]] = (
     [5, 3],
     [1.5, 2.5],
@@ -101,9 +102,8 @@ def series_name(row: Mapping[str, Any]) -> str:
     return f"{name}, {control}" if control else name
 
 
-def is_control(row: Mapping[str, Any], twins: Mapping[str, str]) -> bool:
-    """Tell whether a row is a control: of another kind than ``none``, or of a random-init twin."""
-    untrained = set(twins.values())
+def is_control(row: Mapping[str, Any], untrained: Collection[str]) -> bool:
+    """Tell whether a row is a control: of another kind than ``none``, or of an untrained space."""
     return row["control"] != "none" or row["vision"] in untrained or row["language"] in untrained
 
 
@@ -115,3 +115,9 @@ def in_order(values: Sequence[str], order: Collection[str]) -> list[str]:
 def dashes(count: int) -> list[list[float]]:
     """Return ``count`` dash patterns, distinct for the first six."""
     return list(islice(cycle(_DASHES), count))
+
+
+def shades(count: int) -> list[float]:
+    """Return ``count`` opacities, evenly from 1 down to the faintest that is still seen."""
+    step = (1 - _FAINTEST) / max(count - 1, 1)
+    return [round(1 - i * step, 3) for i in range(count)]

@@ -74,7 +74,7 @@ def heatmap(frame: pl.DataFrame, *, controls: bool = False) -> alt.ConcatChart:
     maps = frame.partition_by("vision", "language", "control", "direction", maintain_order=True)
     maps.sort(key=_panel_order(frame))
     panels = [_panel(cells, domain) for cells in maps]
-    return alt.concat(*panels, columns=2, config=config()).properties(
+    return alt.concat(*panels, columns=_columns(frame), config=config()).properties(
         description=". ".join(describe(cells) for cells in maps) + "."
     )
 
@@ -89,6 +89,14 @@ def describe(cells: pl.DataFrame) -> str:
         f"{best['score']:.2f}, best at vision layer {best['vision_layer']} and language layer "
         f"{best['language_layer']}"
     )
+
+
+def _columns(frame: pl.DataFrame) -> int:
+    """Give each direction a column of its own; with one direction a map stands in a row with its controls."""
+    directions, kinds = frame["direction"].n_unique(), frame["control"].n_unique()
+    if directions > 1:
+        return directions
+    return kinds if kinds > 1 else 2
 
 
 def _panel_order(frame: pl.DataFrame) -> Any:  # noqa: ANN401 - a sort key

@@ -1,15 +1,18 @@
-"""Lines that stand for pairs of spaces: the findings in colour, their controls dashed and grey."""
+"""Lines that stand for pairs of spaces: the findings in colour, the controls dashed, in shades of grey."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 
-from analyses.pictures.frames import dashes
+from analyses.pictures.frames import dashes, shades
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+_LEGEND: Final = {"orient": "bottom", "direction": "vertical", "symbolType": "stroke"}
 
 
 def line_layers(
@@ -43,10 +46,11 @@ def line_layers(
     grey = [row for row in rows if row["series"] in set(controls)]
     coloured = [row for row in rows if row["series"] in set(findings)]
     colour = alt.Color("series:N", scale=alt.Scale(domain=list(findings)), legend=_legend("pair"))
-    dash = alt.StrokeDash(
-        "series:N",
-        scale=alt.Scale(domain=list(controls), range=dashes(len(controls))),
-        legend=_legend("controls"),
+    # Of one field, domain and title, shade and dash merge into one legend.
+    told, count = alt.Legend(**_LEGEND, title="controls"), len(controls)
+    shade, dash = (
+        channel("series:N", scale=alt.Scale(domain=list(controls), range=values), legend=told)
+        for channel, values in ((alt.Opacity, shades(count)), (alt.StrokeDash, dashes(count)))
     )
     scale = alt.Scale(domain=list(domain), nice=True)
     y = alt.Y("score:Q", title=score, scale=scale, axis=alt.Axis(tickCount=5))
@@ -66,13 +70,11 @@ def line_layers(
             area = base.mark_area(opacity=0.16, **style)
             layers.append(area.encode(split, y=low, y2="high:Q"))
         line = base.mark_line(strokeWidth=1.6 if control else 2.4, **style)
-        layers.append(line.encode(dash if control else split))
+        layers.append(line.encode(dash, shade) if control else line.encode(split))
         points = base.mark_point(filled=True, size=18 if control else 40, opacity=1, **style)
         layers.append(points.encode(split, tooltip=list(tooltip)))
     return alt.layer(*layers)
 
 
 def _legend(title: str) -> alt.Legend:
-    return alt.Legend(
-        title=title, orient="bottom", direction="vertical", symbolType="stroke", symbolOpacity=1
-    )
+    return alt.Legend(**_LEGEND, title=title, symbolOpacity=1)

@@ -21,7 +21,7 @@ from analyses.pictures.lines import line_layers
 from analyses.pictures.theme import config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
 _COLUMNS: Final = (
     "vision",
@@ -38,7 +38,7 @@ _COLUMNS: Final = (
 _SIDES: Final = ("vision", "language")
 
 
-def profile(frame: pl.DataFrame, *, twins: Mapping[str, str] | None = None) -> alt.ConcatChart:
+def profile(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.ConcatChart:
     """Draw the score over the relative depth of each model, the other model held at its peak layer.
 
     A line is a row or a column of the map through its best cell. Nothing is maximised along the way, so a flat map
@@ -48,8 +48,8 @@ def profile(frame: pl.DataFrame, *, twins: Mapping[str, str] | None = None) -> a
     ----------
     frame : pl.DataFrame
         Rows of alignment analyses, of one metric.
-    twins : mapping of str to str, optional
-        The random-init twin of a space. Pairs with a twin in them are controls.
+    untrained : collection of str
+        Spaces that were never trained. Pairs with one of them are controls.
 
     Returns
     -------
@@ -63,12 +63,11 @@ def profile(frame: pl.DataFrame, *, twins: Mapping[str, str] | None = None) -> a
         If the frame is empty, lacks a column, holds a score that is not finite, or holds two metrics.
     """
     checked(frame, _COLUMNS, "profile")
-    twins = twins or {}
     keys = ("vision", "language", "control", "direction")
     maps = frame.sort(*keys).partition_by(*keys, maintain_order=True)
     lines = {side: [row for cells in maps for row in _line(cells, side)] for side in _SIDES}
     heads = [cells.row(0, named=True) for cells in maps]
-    grey = {series_name(head) for head in heads if is_control(head, twins)}
+    grey = {series_name(head) for head in heads if is_control(head, untrained)}
     controls = sorted(grey)
     findings = sorted({series_name(head) for head in heads} - grey)
 
@@ -131,5 +130,6 @@ def _line(cells: pl.DataFrame, side: str) -> list[dict[str, Any]]:
         if row[f"{other}_layer"] == best[f"{other}_layer"]
     ]
     if side == "language" and best["control"] == "bag-of-words":
-        return [{**rows[0], "depth": depth} for depth in (0.0, 1.0)]
+        best_row = next(row for row in rows if row["layer"] == best["language_layer"])
+        return [{**best_row, "depth": depth} for depth in (0.0, 1.0)]
     return rows

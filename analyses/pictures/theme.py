@@ -50,8 +50,8 @@ LINES: Final[dict[Mode, tuple[str, ...]]] = {
 }
 """One colour for each pair of spaces, in the order in which they come."""
 
-CONTROLS: Final[dict[Mode, str]] = {"light": "#868e96", "dark": "#8b949e"}
-"""The one grey of every control."""
+CONTROLS: Final[dict[Mode, str]] = {"light": "#495057", "dark": "#ced4da"}
+"""The grey of the controls, which they share in shades."""
 
 _INK: Final[dict[Mode, str]] = {"light": "#212529", "dark": "#e6e8eb"}
 _MUTED: Final[dict[Mode, str]] = {"light": "#5c636a", "dark": "#a3abb3"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analyses.report.findings import Finding, findings, summary
 from analyses.report.page import Scene, Section, write_report
-from analyses.report.store import newest, random_twins, report_of
+from analyses.report.store import newest, random_twins, report_of, untrained_spaces
 
 __all__ = [
     "Finding",
@@ -15,5 +15,6 @@ __all__ = [
     "random_twins",
     "report_of",
     "summary",
+    "untrained_spaces",
     "write_report",
 ]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from analyses.pictures.frames import CONTROLS, DIRECTIONS, TIMES, in_order
-from analyses.report.claims import CLAIMS, Claim, Verdict
+from analyses.report.claims import BAG, CLAIMS, Claim, Verdict
+from analyses.report.settings import Compared, alike, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 _UNASKED: Final = "not yet asked of this store"
 _SAID: Final = {
@@ -42,6 +43,10 @@ class Finding:
     verdict : {"holds", "does not hold", "not testable here", "not yet asked of this store"}
     rule : str
         What decides the verdict.
+    name : str
+        The claim in a few words.
+    words : str
+        Why the verdict is what it is, in a line.
     """
 
     claim: str
@@ -51,12 +56,15 @@ class Finding:
     controls: tuple[str, ...]
     verdict: Verdict
     rule: str
+    name: str = ""
+    words: str = ""
 
 
 def findings(
     alignment: Sequence[pl.DataFrame],
     exemplars: Sequence[pl.DataFrame],
-    twins: Mapping[str, str],
+    twins: Mapping[str, Sequence[str]],
+    untrained: Collection[str] = (),
 ) -> list[Finding]:
     """Put the study's five claims to the frames of one store.
 
@@ -66,8 +74,10 @@ def findings(
         Frames of alignment analyses, controls among them.
     exemplars : sequence of pl.DataFrame
         Frames of exemplar-avg analyses.
-    twins : mapping of str to str
-        The random-init twin of a space.
+    twins : mapping of str to sequence of str
+        The random-init twins of a space.
+    untrained : collection of str
+        Further spaces that were never trained, no trained space's twins: no claim is asked of them.
 
     Returns
     -------
@@ -75,76 +85,116 @@ def findings(
         One for each claim, pair of trained spaces, metric and direction, in the order of the claims.
     """
     frames = {"map": _together(alignment), "curve": _together(exemplars)}
+    never = {*untrained, *(twin for several in twins.values() for twin in several)}
     found: list[Finding] = []
     for claim in CLAIMS:
         frame = frames.get(claim.asks or "")
-        asked = [] if frame is None else list(_ask(claim, frame, twins))
-        found += asked or [Finding(claim.text, "", "", "", (), _UNASKED, claim.rule)]
+        asked = [] if frame is None else list(_ask(claim, frame, twins, never))
+        found += asked or [Finding(claim.text, "", "", "", (), _UNASKED, claim.rule, claim.name)]
     return found
 
 
-def summary(found: Sequence[Finding]) -> list[str]:
-    """Tell the findings in words: the count of verdicts first, then each claim that was asked of a pair."""
+def summary(found: Sequence[Finding]) -> str:
+    """Count the verdicts, in a sentence."""
     asked = [finding for finding in found if finding.verdict != _UNASKED]
     if not asked:
-        return ["Nothing has been asked of this store yet."]
+        return "Nothing has been asked of this store yet."
     counts = {verdict: sum(f.verdict == verdict for f in asked) for verdict in _SAID}
     told = ", ".join(
         f"{count} {_SAID[verdict][count != 1]}" for verdict, count in counts.items() if count
     )
     questions = "question was" if len(asked) == 1 else "questions were"
-    sentences = [f"{len(asked)} {questions} put to the store: {told}."]
-    for claim, pair in dict.fromkeys((f.claim, f.pair) for f in asked):
-        mine = [f for f in asked if (f.claim, f.pair) == (claim, pair)]
-        parts = [f"{f.direction} {_SAID[f.verdict][0]}: {f.seen}" for f in mine]
-        sentences.append(f"{claim}. {pair}, {' '.join(parts)}")
-    return sentences
+    return f"{len(asked)} {questions} put to the store: {told}."
 
 
-def _ask(claim: Claim, frame: pl.DataFrame, twins: Mapping[str, str]) -> Iterator[Finding]:
-    """Ask a claim of each pair of trained spaces, metric, kind of average and direction."""
+def _ask(
+    claim: Claim,
+    frame: pl.DataFrame,
+    twins: Mapping[str, Sequence[str]],
+    untrained: Collection[str],
+) -> Iterator[Finding]:
+    """Ask a claim of each pair of trained spaces, metric, kind of average, direction and settings."""
     if claim.test is None:
         return
-    alike = [
+    kinds = [
         "metric",
         *(name for name in ("average", "group") if name in frame.columns),
         "direction",
     ]
-    untrained = list(twins.values())
     trained = frame.filter(
         pl.col("control") == "none",
-        ~pl.col("vision").is_in(untrained),
-        ~pl.col("language").is_in(untrained),
+        ~pl.col("vision").is_in(list(untrained)),
+        ~pl.col("language").is_in(list(untrained)),
     )
-    heads = trained.select("vision", "language", *alike).unique(maintain_order=True)
-    for head in heads.iter_rows(named=True):
-        rows = frame.filter(pl.all_horizontal(pl.col(name) == head[name] for name in alike))
-        vision, language = head["vision"], head["language"]
-        controls = _controls(rows, vision, language, twins)
-        answer = claim.test(_of(rows, vision, language, "none"), controls)
+    own = [*settings(frame), *(["ks"] if "ks" in frame.columns else [])]
+    for _, main in trained.group_by("vision", "language", *kinds, *own, maintain_order=True):
+        head = main.row(0, named=True)
+        rows = frame.filter(pl.all_horizontal(pl.col(name) == head[name] for name in kinds))
+        controls = _controls(rows, main, twins)
+        answer = claim.test(main, controls)
         kind = f", {head['average']} averaged within {head['group']}" if "group" in head else ""
-        pair = f"{vision} {TIMES} {language} ({_METRICS.get(head['metric'], head['metric'])}{kind})"
+        kind += _settings_told(trained, head, own)
+        pair = f"{head['vision']} {TIMES} {head['language']} ({_METRICS.get(head['metric'], head['metric'])}{kind})"
         direction = DIRECTIONS.get(head["direction"], head["direction"])
-        yield Finding(claim.text, pair, direction, *answer, claim.rule)
+        yield Finding(
+            claim.text,
+            pair,
+            direction,
+            answer.seen,
+            answer.controls,
+            answer.verdict,
+            claim.rule,
+            claim.name,
+            answer.words,
+        )
+
+
+def _settings_told(trained: pl.DataFrame, head: Mapping[str, object], own: Sequence[str]) -> str:
+    """Name the settings in which several answers to one question differ."""
+    same = trained.filter(
+        [pl.col(name) == head[name] for name in ("vision", "language", "metric", "direction")]
+    )
+    return "".join(f", {name} {head[name]}" for name in own if same[name].n_unique() > 1)
 
 
 def _controls(
-    frame: pl.DataFrame, vision: str, language: str, twins: Mapping[str, str]
-) -> dict[str, pl.DataFrame]:
-    """Find the controls of a pair, named as people call them; those without rows are left out."""
-    which = {(False, True): "vision", (True, False): "language", (False, False): "both"}
-    there: dict[str, pl.DataFrame] = {}
-    for v, w in product((vision, twins.get(vision)), (language, twins.get(language))):
-        if v is not None and w is not None and (v, w) != (vision, language):
-            there[f"random-init {which[v == vision, w == language]}"] = _of(frame, v, w, "none")
-    there["bag of words"] = frame.filter(
-        pl.col("vision") == vision, pl.col("control") == "bag-of-words"
-    )
-    own = frame.filter(pl.col("vision") == vision, pl.col("language") == language)
-    for control in in_order(own["control"].to_list(), CONTROLS):
+    frame: pl.DataFrame, main: pl.DataFrame, twins: Mapping[str, Sequence[str]]
+) -> Compared:
+    """Find the controls of a pair, named as people call them, and part them by whether they can be compared."""
+    vision, language = main.select("vision", "language").row(0)
+    every: dict[str, pl.DataFrame] = {}
+    for v, w in product((vision, *twins.get(vision, ())), (language, *twins.get(language, ()))):
+        name = _twin_name(main, (v, w), twins)
+        if name:
+            every[name] = _of(frame, v, w, "none")
+    every[BAG] = frame.filter(pl.col("vision") == vision, pl.col("control") == "bag-of-words")
+    mine = frame.filter(pl.col("vision") == vision, pl.col("language") == language)
+    for control in in_order(mine["control"].to_list(), CONTROLS):
         if control != "none":
-            there[CONTROLS.get(control, control)] = _of(frame, vision, language, control)
-    return {name: rows for name, rows in there.items() if not rows.is_empty()}
+            every[CONTROLS.get(control, control)] = _of(frame, vision, language, control)
+    there = {name: rows for name, rows in every.items() if not rows.is_empty()}
+    fit = {name: alike(main, rows) for name, rows in there.items()}
+    return Compared(
+        {name: rows for name, rows in fit.items() if not rows.is_empty()},
+        tuple(name for name, rows in fit.items() if rows.is_empty()),
+    )
+
+
+def _twin_name(
+    main: pl.DataFrame, pair: tuple[str, str], twins: Mapping[str, Sequence[str]]
+) -> str:
+    """Call a pair by the side that is untrained in it, and by the twins' names where a space has several."""
+    own = main.select("vision", "language").row(0)
+    other = [twin != space for twin, space in zip(pair, own, strict=True)]
+    if not any(other):
+        return ""
+    side = "both" if all(other) else ("vision", "language")[other.index(True)]
+    several = [
+        twin
+        for twin, space in zip(pair, own, strict=True)
+        if twin != space and len(twins[space]) > 1
+    ]
+    return f"random-init {side}" + (f" ({', '.join(several)})" if several else "")
 
 
 def _of(frame: pl.DataFrame, vision: str, language: str, control: str) -> pl.DataFrame:
@@ -154,5 +204,7 @@ def _of(frame: pl.DataFrame, vision: str, language: str, control: str) -> pl.Dat
 
 
 def _together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame | None:
-    some = [frame for frame in frames if not frame.is_empty()]
+    """Put frames together, without the cells that have no score."""
+    scored = [frame.filter(pl.col("score").is_not_null()) for frame in frames]
+    some = [frame for frame in scored if not frame.is_empty()]
     return pl.concat(some, how="vertical_relaxed") if some else None

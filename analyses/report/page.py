@@ -86,9 +86,10 @@ def write_report(
     sections : sequence of Section
     title : str
     summary : sequence of str
-        Sentences that say what was found; see :func:`analyses.report.findings.summary`.
+        A sentence for the head of the page, as :func:`analyses.report.findings.summary` makes it, and paragraphs to
+        put before the verdicts.
     findings : sequence of Finding
-        Rows of the table of findings.
+        Rows of the table of findings; those that were asked of a pair are told in a line each before it.
     scenes : sequence of Scene
         A gallery of a few images.
     scenes_note : str
@@ -152,6 +153,7 @@ def page(
             title=title,
             summary=summary,
             findings=findings,
+            asked=[finding for finding in findings if finding.pair],
             scenes=[
                 (scene, parts.data_uri(scene.png, "image/png"), *parts.png_size(scene.png))
                 for scene in scenes
