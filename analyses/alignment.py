@@ -13,6 +13,7 @@ from analyses import keep
 from analyses.controls import CONTROLS
 from analyses.matching import Captions, Matched, check_choice, match, mean_rows
 from analyses.metrics import METRICS
+from analyses.metrics.folds import check_folds
 from analyses.opposites import Opposite, opposite
 from analyses.peaks import peaks, with_score
 from analyses.pictures import heatmap, profile
@@ -125,6 +126,7 @@ def alignment(
     }
     with keep.run(db, NAME, command, parameters, seed, kept=kept) as book:
         rows = match(db, *sides, captions, datasets)
+        check_folds(rows.groups, folds, METRICS[metric].rows_a_fold)
         directions = None if direction == "both" else (direction,)
         question = _Question(
             METRICS[metric], directions, controls, folds, seed, device, progress or Silent()

@@ -9,9 +9,10 @@ import polars as pl
 from analyses import keep
 from analyses.exemplar_cell import Question, choose
 from analyses.exemplar_curves import CONTROLS, curves
-from analyses.exemplars import Averaged, Grouping, enough, gather
+from analyses.exemplars import Averaged, Grouping, enough, gather, usual_ks
 from analyses.matching import check_choice, check_sides
 from analyses.metrics import METRICS
+from analyses.metrics.folds import check_folds
 from analyses.pictures import curve
 from vdb.errors import InputError
 from vdb.progress import Silent
@@ -34,7 +35,7 @@ def exemplar_avg(
     *,
     average: Averaged = "captions",
     group: Grouping = "image",
-    k: Sequence[int] = (1, 2, 4, 8),
+    k: Sequence[int] | None = None,
     draws: int = 10,
     metric: str = "linear-predictivity",
     vision_layer: int | str | None = None,
@@ -59,9 +60,9 @@ def exemplar_avg(
         The side whose exemplars are averaged; the other side keeps one.
     group : {"image", "caption", "concept"}
         What shares a centroid.
-    k : sequence of int
-        Exemplars averaged. Groups that have fewer than the largest are left out for every k, so that one curve
-        speaks of the same groups.
+    k : sequence of int, optional
+        Exemplars averaged; by default the powers of two up to what at least half of the groups have. Groups that
+        have fewer than the largest are left out for every k, so that one curve speaks of the same groups.
     draws : int
         Draws of exemplars without replacement; a draw of k begins with its draw of fewer.
     metric : str
@@ -97,11 +98,12 @@ def exemplar_avg(
     check_choice("group", group, get_args(Grouping))
     for control in controls:
         check_choice("control", control, CONTROLS)
-    ks = tuple(sorted(set(k)))
-    if not ks or ks[0] < 1 or draws < 1:
+    if draws < 1 or (k is not None and (not k or min(k) < 1)):
         raise InputError("--k wants numbers of exemplars from 1 on, and --draws at least 1")
     sides = db.space(vision), db.space(language)
     check_sides(*sides)
+    every = gather(db, *sides, group, datasets)
+    ks = usual_ks(every, group, average) if k is None else tuple(sorted(set(k)))
     question = Question(METRICS[metric], average, ks, draws, folds, seed, device)
     parameters = {
         "vision": vision,
@@ -119,9 +121,10 @@ def exemplar_avg(
         "seed": seed,
     }
     with keep.run(db, NAME, command, parameters, seed, kept=kept) as book:
-        every = gather(db, *sides, group, datasets)
         groups = enough(every, ks[-1], group, average)
         cell, scored = choose(sides, groups, question, vision_layer, language_layer)
+        if METRICS[metric].directional:  # it fits, fold by fold
+            check_folds([one.fold_group for one in scored], folds, METRICS[metric].rows_a_fold)
         rows = curves(sides, scored, cell, question, controls, progress)
         frame = pl.DataFrame(rows).select(
             pl.lit(vision).alias("vision"),

@@ -136,6 +136,30 @@ def enough(groups: Sequence[Group], k: int, by: Grouping, averaged: Averaged) ->
     InputError
         The grouping has nothing to average on that side, or no group has so many.
     """
+    counts = _counts(groups, by, averaged)
+    kept = [group for group, count in zip(groups, counts, strict=True) if count >= k]
+    if not kept:
+        raise InputError(
+            f"no {by} has {k} exemplars to average; the most is {max(counts, default=0)}: ask for a smaller --k"
+        )
+    return kept
+
+
+def usual_ks(groups: Sequence[Group], by: Grouping, averaged: Averaged) -> tuple[int, ...]:
+    """Choose numbers of exemplars: the powers of two up to what at least half of the groups have.
+
+    Raises
+    ------
+    InputError
+        The grouping has nothing to average on that side.
+    """
+    counts = sorted(_counts(groups, by, averaged), reverse=True)
+    most = counts[(len(counts) - 1) // 2] if counts else 1
+    return tuple(2**i for i in range(max(most, 1).bit_length()))
+
+
+def _counts(groups: Sequence[Group], by: Grouping, averaged: Averaged) -> list[int]:
+    """Count the exemplars of each group that can be averaged."""
     if (by, averaged) in {("image", "images"), ("image", "both")}:
         raise InputError(f"an image has one image: --group image averages captions, not {averaged}")
     if (by, averaged) in {("caption", "captions"), ("caption", "both")}:
@@ -148,13 +172,7 @@ def enough(groups: Sequence[Group], k: int, by: Grouping, averaged: Averaged) ->
         captions = sum(map(len, group.captions)) if by == "image" or not group.paired else images
         return {"images": images, "captions": captions, "both": min(images, captions)}[averaged]
 
-    kept = [group for group in groups if count(group) >= k]
-    if not kept:
-        most = max(map(count, groups), default=0)
-        raise InputError(
-            f"no {by} has {k} exemplars to average; the most is {most}: ask for a smaller --k"
-        )
-    return kept
+    return [count(group) for group in groups]
 
 
 def draw(

@@ -166,11 +166,14 @@ def exemplar_avg(  # noqa: PLR0917 - a command's options
         GroupOption, typer.Option("--group", envvar="VDB_GROUP", help="What shares a centroid.")
     ] = GroupOption.image,
     k: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--k", metavar="K,K", envvar="VDB_K", help="Numbers of exemplars, with commas between."
+            "--k",
+            metavar="K,K",
+            envvar="VDB_K",
+            help="Numbers of exemplars, with commas between; by default 1,2,4 ... up to what half of the groups have.",
         ),
-    ] = "1,2,4,8",
+    ] = None,
     draws: Annotated[
         int,
         typer.Option("--draws", metavar="N", envvar="VDB_DRAWS", min=1, help="Draws of exemplars."),
@@ -213,7 +216,7 @@ def exemplar_avg(  # noqa: PLR0917 - a command's options
         language,
         average=average.value,
         group=group.value,
-        k=_numbers(k),
+        k=None if k is None else _numbers(k),
         draws=draws,
         metric=metric,
         vision_layer=_layer(vision_layer),

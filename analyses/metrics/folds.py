@@ -18,6 +18,36 @@ if TYPE_CHECKING:
 MIN_FOLDS = 2
 
 
+def check_folds(groups: Sequence[object], k: int, rows: int) -> None:
+    """Check, before any work, that ``k`` folds can hold at least ``rows`` rows each.
+
+    Parameters
+    ----------
+    groups : (n,) sequence
+        The group of each row; compared as text.
+    k : int
+        Number of folds.
+    rows : {1, 2}
+        Rows that each fold needs.
+
+    Raises
+    ------
+    InputError
+        :func:`assign_folds` would leave fewer in some fold; the message says how many folds there can be.
+    """
+    sizes = np.unique([str(group) for group in groups], return_counts=True)[1]
+    # Groups of one row are dealt out last, to the emptiest folds: ``rows`` of them fill one.
+    most = int((sizes >= rows).sum()) + int((sizes < rows).sum()) // rows
+    if k <= most:
+        return
+    parted = f" in {len(sizes)} groups, which folds never part" if len(sizes) < len(groups) else ""
+    wants = "a row" if rows == 1 else f"{rows} rows"
+    advice = f"use at most {most}" if most >= MIN_FOLDS else "give more items"
+    raise InputError(
+        f"{k} folds of {len(groups)} items{parted}: each fold needs at least {wants}; {advice}"
+    )
+
+
 def assign_folds(
     groups: Sequence[str] | NDArray[np.generic], k: int, seed: int
 ) -> NDArray[np.int64]:

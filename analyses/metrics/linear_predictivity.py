@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from analyses.metrics.folds import assign_folds
+from analyses.metrics.folds import MIN_FOLDS, assign_folds
 from analyses.metrics.inputs import check_groups, check_layers
 from analyses.metrics.ridge import (
     Scale,
@@ -44,6 +44,10 @@ largest layers in use, and their mean is D, a few hundred to thousands. At 1e8 e
 r does not see; below 0.1 hardly any direction is shrunk, and a smaller alpha changes nothing. A decade is fine
 enough: the leave-one-out error is flat around its minimum.
 """
+
+
+ROWS_A_FOLD = 2
+"""Pearson's r over the held-out rows is not defined for fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,10 +288,10 @@ def _splits(folds: NDArray[np.int64], device: torch.device) -> Iterator[tuple[Te
     """Yield training and held-out row indices, fold by fold."""
     assigned = np.asarray(folds)
     names, sizes = np.unique(assigned, return_counts=True)
-    if len(names) < 2 or int(sizes.min()) < 2:  # noqa: PLR2004 - r needs two rows
+    if len(names) < MIN_FOLDS or int(sizes.min()) < ROWS_A_FOLD:
         raise InputError(
-            f"folds of {sizes.tolist()} rows: linear predictivity needs at least two folds "
-            "of at least two rows each; use fewer folds or more items"
+            f"{len(names)} folds of {len(assigned)} items, the smallest of {min(sizes, default=0)}: linear "
+            "predictivity needs at least two folds of at least two rows each; use fewer folds or more items"
         )
     for name in names:
         held = assigned == name

@@ -85,6 +85,8 @@ class Metric:
     bias : str
         What it gives on independent data, and what corrects it.
     compute : Compute
+    rows_a_fold : int
+        Rows that a fold needs: two where a correlation is taken over them.
     """
 
     name: str
@@ -95,3 +97,4 @@ class Metric:
     directional: bool
     bias: str
     compute: Compute
+    rows_a_fold: int = 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analyses.metrics.inputs import check_layers
+from analyses.metrics.folds import check_folds
+from analyses.metrics.inputs import check_groups, check_layers
 from analyses.metrics.linear_predictivity import (
     DEFAULT_ALPHAS,
+    ROWS_A_FOLD,
     LinearPredictivity,
     folds_of,
     prepare_target,
@@ -46,6 +48,7 @@ def linear_predictivity_maps(
     ``vision->language`` fits vision to predict language. Both directions use the same folds.
     """
     rows = check_layers(vision, language)
+    check_folds(check_groups(groups, rows), folds, ROWS_A_FOLD)
     assigned = folds_of(groups, rows, folds, seed)
     asked = _asked(directions, BOTH)
     sides = {"vision->language": (vision, language), "language->vision": (language, vision)}
@@ -150,6 +153,7 @@ METRICS: dict[str, Metric] = {
             directional=True,
             bias="About 0 on independent data: alpha is chosen on the training rows, r is held out.",
             compute=linear_predictivity_maps,
+            rows_a_fold=ROWS_A_FOLD,
         ),
         Metric(
             name="mutual-knn",

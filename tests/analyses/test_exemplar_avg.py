@@ -261,6 +261,17 @@ def test_rows_run_and_picture_are_kept(tmp_path: Any, make_store: Callable[..., 
     assert db.pictures().collect()["name"].to_list() == ["curve"]
 
 
+def test_without_k_the_store_says_how_many_and_the_run_keeps_it(
+    tmp_path: Any, make_store: Callable[..., Database]
+) -> None:
+    db = make_store(tmp_path / "s", **WORLD)
+    asked = {**FIXED, "k": None, "draws": 1, "controls": ()}
+    found = exemplar_avg(db, "eye", "tongue", **asked)
+    assert found["k"].unique().sort().to_list() == [1, 2, 4]
+    [run] = db.runs().collect().to_dicts()
+    assert json.loads(run["parameters"])["k"] == [1, 2, 4]
+
+
 @pytest.mark.parametrize(
     ("wrong", "kind", "message"),
     [
@@ -277,7 +288,7 @@ def test_rows_run_and_picture_are_kept(tmp_path: Any, make_store: Callable[..., 
         ({"language_layer": None}, InputError, "name both --vision-layer and --language-layer"),
         ({"vision_layer": 2}, NotFoundError, "has layers 0 to 1, not 2"),
         ({"vision_layer": "blocks.7"}, NotFoundError, "no layer in space 'eye' 'blocks.7'"),
-        ({"folds": 400}, InputError, "240 groups cannot fill 400 folds"),
+        ({"folds": 400}, InputError, "400 folds of 240 items: .* at most 120"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

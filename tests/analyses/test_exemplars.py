@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyses.exemplars import Group, draw, enough, from_other_groups, gather
+from analyses.exemplars import Group, draw, enough, from_other_groups, gather, usual_ks
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -144,6 +144,29 @@ def test_groups_with_too_few_exemplars_are_left_out(
 def test_what_cannot_be_averaged_is_refused(by: Any, averaged: Any) -> None:
     with pytest.raises(InputError, match=f"--group {by} averages .* not {averaged}"):
         enough([IMAGE], 1, by, averaged)
+
+
+@pytest.mark.parametrize(
+    ("counts", "ks"),
+    [
+        ([5, 5, 5], (1, 2, 4)),
+        ([1, 5, 9], (1, 2, 4)),
+        ([1, 1, 8], (1,)),
+        ([1, 1, 8, 8], (1, 2, 4, 8)),  # half of them have eight
+        ([3], (1, 2)),
+        ([], (1,)),
+    ],
+)
+def test_the_usual_numbers_are_what_half_of_the_groups_have(
+    counts: list[int], ks: tuple[int, ...]
+) -> None:
+    groups = [
+        Group(f"i{i}", f"i{i}", (f"i{i}",), (tuple(f"c{i}-{j}" for j in range(count)),))
+        for i, count in enumerate(counts)
+    ]
+    assert usual_ks(groups, "image", "captions") == ks
+    with pytest.raises(InputError, match="--group image averages captions, not images"):
+        usual_ks(groups, "image", "images")
 
 
 def _rng(seed: int) -> np.random.Generator:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyses.metrics.folds import assign_folds
+from analyses.metrics.folds import assign_folds, check_folds
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,3 +48,43 @@ def test_the_seed_deals_anew_and_values_are_compared_as_text() -> None:
 def test_one_fold_is_no_cross_validation() -> None:
     with pytest.raises(InputError, match="at least 2"):
         assign_folds(["a", "b"], 1, 0)
+
+
+@settings(deadline=None)
+@given(groups=GROUPS, k=st.integers(2, 40), seed=st.integers(0, 9))
+def test_folds_are_refused_beforehand_just_where_one_would_be_too_small(
+    groups: list[str], k: int, seed: int
+) -> None:
+    fits = len(set(groups)) >= k and np.bincount(assign_folds(groups, k, seed)).min() >= 2
+    if fits:
+        check_folds(groups, k, 2)
+    else:
+        with pytest.raises(InputError, match=f"^{k} folds of {len(groups)} items"):
+            check_folds(groups, k, 2)
+
+
+@pytest.mark.parametrize(
+    ("groups", "k", "rows", "message"),
+    [
+        (
+            range(600),
+            1000,
+            2,
+            "1000 folds of 600 items: each fold needs at least 2 rows; use at most 300",
+        ),
+        (range(6), 7, 1, "7 folds of 6 items: each fold needs at least a row; use at most 6"),
+        (
+            [i // 3 for i in range(90)],
+            31,
+            2,
+            "31 folds of 90 items in 30 groups, which folds never part: each fold needs at least 2 rows; use at most 30",
+        ),
+        (range(3), 2, 2, "2 folds of 3 items: each fold needs at least 2 rows; give more items"),
+    ],
+)
+def test_too_many_folds_are_one_short_line(
+    groups: list[int], k: int, rows: int, message: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        check_folds(groups, k, rows)
+    assert str(refused.value) == message
