@@ -34,7 +34,8 @@ class Matched:
     caption_ids : list of list of str
         Of each row the captions whose vectors are averaged; one where nothing is averaged.
     groups : list of str
-        Rows that share an image or a caption, however indirectly, share a group; folds never part a group.
+        Rows that share an image or a caption, by id or by content, however indirectly, share a group; folds never
+        part a group. A caption that many images have ("a man riding a wave") makes one group of all of them.
     unmatched : int
         Pairs of the store that were left out because a side has no vector.
     """
@@ -81,7 +82,7 @@ def stored_pairs(
     Returns
     -------
     DataFrame, int
-        ``image_id``, ``caption_id``, sorted; pairs left out.
+        ``image_id``, ``caption_id`` and their content, ``sha256`` and ``text``, sorted by id; pairs left out.
 
     Raises
     ------
@@ -99,6 +100,8 @@ def stored_pairs(
     both = (
         pairs.join(vision.scan([], ORIGINAL).select("image_id"), on="image_id", how="semi")
         .join(language.scan([], ORIGINAL).select("caption_id"), on="caption_id", how="semi")
+        .join(db.images().select("image_id", "sha256"), on="image_id", how="left")
+        .join(db.captions().select("caption_id", "text"), on="caption_id", how="left")
         .sort("image_id", "caption_id")
         .collect()
     )
@@ -151,20 +154,37 @@ def match(
     )
 
 
-def pair_groups(pairs: pl.DataFrame) -> list[str]:
-    """Name the connected component of each pair, by its first image: what shares an item shares a fold."""
+def pair_groups(rows: pl.DataFrame) -> list[str]:
+    """Name the connected component of each row: rows that have a value of any column in common are connected.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns of strings: ids and what they stand for, so that one photo under two ids or one sentence under two does
+        not come to lie in two folds. Nulls connect nothing.
+
+    Returns
+    -------
+    list of str
+        Of each row the least value of the first column in its component.
+    """
     from scipy.sparse import coo_array  # noqa: PLC0415 - slow to import, and only this needs it
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
-    images = pairs["image_id"].rank("dense").to_numpy().astype(np.int64) - 1
-    texts = pairs["caption_id"].rank("dense").to_numpy().astype(np.int64) - 1
-    offset = int(images.max()) + 1
-    size = offset + int(texts.max()) + 1
-    edges = coo_array((np.ones(len(pairs)), (images, offset + texts)), shape=(size, size))
-    _, labels = connected_components(edges, directed=False)
-    component = pl.Series(labels[images])
-    first = pl.DataFrame({"component": component, "image_id": pairs["image_id"]})
-    return first.select(pl.col("image_id").first().over("component"))["image_id"].to_list()
+    height, size = len(rows), len(rows)  # the nodes: every row, then every value of every column
+    ends = []
+    for column in rows.iter_columns():
+        present = column.is_not_null().arg_true().to_numpy().astype(np.int64)
+        values = column.drop_nulls().rank("dense").to_numpy().astype(np.int64) - 1
+        ends.append(np.stack([present, size + values]))
+        size += column.drop_nulls().n_unique()
+    edges = np.concatenate(ends, axis=1)
+    ones = np.ones(edges.shape[1], np.int8)
+    _, labels = connected_components(
+        coo_array((ones, tuple(edges)), shape=(size, size)), directed=False
+    )
+    named = pl.DataFrame({"name": rows.to_series(0), "component": labels[:height]})
+    return named.select(pl.col("name").min().over("component"))["name"].to_list()
 
 
 def mean_rows(

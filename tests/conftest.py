@@ -86,8 +86,10 @@ def make_store() -> Callable[..., Database]:
         texts: Mapping[str, str] | None = None,
         concepts: Mapping[str, str] | None = None,
         datasets: Mapping[str, str] | None = None,
+        digests: Mapping[str, str] | None = None,
     ) -> Database:
         texts, concepts, datasets = texts or {}, concepts or {}, datasets or {}
+        digests = digests or {}
         db = vdb.open(path, create=True)
         images = sorted({image for image, _ in pairs} | set(eye))
         captions = sorted({caption for _, caption in pairs} | set(tongue))
@@ -106,7 +108,7 @@ def make_store() -> Callable[..., Database]:
                 image_id=mine,
                 concept_id=[concepts.get(one) for one in mine],
                 uri=[f"/photos/{one}.jpg" for one in mine],
-                sha256=[f"hash of {one}" for one in mine],
+                sha256=[digests.get(one, f"hash of {one}") for one in mine],
             )
             mine = [one for one in captions if datasets.get(one, "toy") == dataset]
             put(

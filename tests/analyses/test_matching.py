@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyses.alignment import alignment
 from analyses.matching import match, mean_rows, pair_groups, stored_pairs
 from analyses.metrics.folds import assign_folds
 from vdb.errors import InputError, NotFoundError
@@ -15,6 +16,8 @@ from vdb.errors import InputError, NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from vdb.database import Database
 
@@ -149,3 +152,72 @@ def test_groups_are_the_connected_components(chosen: set[tuple[str, str]]) -> No
     groups = pair_groups(pl.DataFrame(pairs, schema=["image_id", "caption_id"], orient="row"))
     component = _components(pairs)
     assert groups == [min(component[image]) for image, _ in pairs]
+
+
+def test_one_photo_and_one_sentence_under_two_ids_are_one_group(
+    tmp_path: Path, make_store: Callable[..., Database]
+) -> None:
+    """Photos a and c are the same file; images b and d have captions that say the same."""
+    db = make_store(
+        tmp_path / "s",
+        eye={one: EYE[one] for one in "abcd"},
+        tongue=TONGUE,
+        pairs=[("a", "a1"), ("b", "b1"), ("c", "c1"), ("d", "d1")],
+        texts={"b1": "a man riding a wave", "d1": "a man riding a wave"},
+        digests={"a": "same", "c": "same"},
+    )
+    rows = match(db, db.space("eye"), db.space("tongue"))
+    assert rows.image_ids == ["a", "b", "c", "d"]
+    assert rows.groups == ["a", "b", "a", "b"]
+
+
+def test_nulls_connect_nothing() -> None:
+    rows = pl.DataFrame({"name": ["c", "b", "a"], "x": [None, "1", None], "y": ["2", None, "2"]})
+    assert pair_groups(rows) == ["a", "b", "a"]
+
+
+def _noise(
+    width: int, seed: int, ids: list[str], alike: int
+) -> dict[str, list[NDArray[np.float64]]]:
+    """Draw noise that each ``alike`` successive ids have in common."""
+    drawn = np.random.default_rng(seed).standard_normal((len(ids), width))
+    return {one: [drawn[i // alike]] for i, one in enumerate(ids)}
+
+
+def test_duplicates_do_not_leak_between_folds(
+    tmp_path: Path, make_store: Callable[..., Database]
+) -> None:
+    """Noise that is all there twice aligns with itself if a fit may see the other copy of what it predicts."""
+    images, captions = ([f"{kind}{i:03d}" for i in range(240)] for kind in "ic")
+    db = make_store(
+        tmp_path / "s",
+        eye=_noise(60, 1, images, 2),
+        tongue=_noise(60, 2, captions, 2),
+        pairs=list(zip(images, captions, strict=True)),
+        texts={one: f"text {i // 2}" for i, one in enumerate(captions)},
+        digests={one: f"file {i // 2}" for i, one in enumerate(images)},
+    )
+    found = alignment(db, "eye", "tongue", controls=(), kept=False)
+    assert set(found["groups"]) == {120}
+    assert np.abs(found["score"].to_numpy()).max() < 0.15  # r has a standard error of 1 / sqrt(120)
+
+
+def test_mismatched_rows_of_all_captions_are_of_other_images(
+    tmp_path: Path, make_store: Callable[..., Database]
+) -> None:
+    """An image's four captions are its vector: whatever is moved within an image stays aligned."""
+    images = [f"i{i:03d}" for i in range(60)]
+    captions = [f"{one}-{j}" for one in images for j in range(4)]
+    db = make_store(
+        tmp_path / "s",
+        eye=_noise(4, 1, images, 1),
+        tongue=_noise(4, 1, captions, 4),
+        pairs=[(one.split("-")[0], one) for one in captions],
+    )
+    found = alignment(db, "eye", "tongue", captions="all", controls=["mismatched"], kept=False)
+    assert set(found["n"]) == {240}
+    own, wrong = (
+        found.filter(pl.col("control") == one)["score"].to_numpy() for one in ("none", "mismatched")
+    )
+    assert own.min() > 0.99
+    assert np.abs(wrong).max() < 0.35  # three in four captions in place would give .75

@@ -79,7 +79,7 @@ def asked_db(
             caption = f"cap-{i:02d}-{j}"
             noisy = latent + 0.5 * rng.standard_normal(4)
             tongue[caption] = [rng.standard_normal(3), noisy @ rotation, rng.standard_normal(3)]
-            texts[caption] = f"word{i % 5} word{j}"
+            texts[caption] = f"word{i % 5} word{j} of {i}"
             pairs.append((image, caption))
     made = tmp_path_factory.mktemp("analyze") / "study"
     return make_store(made, eye=eye, tongue=tongue, pairs=pairs, texts=texts, concepts=concepts)
