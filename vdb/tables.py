@@ -6,6 +6,8 @@ row. Filters are built from expressions, never from strings.
 
 from __future__ import annotations
 
+import re
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from vdb.errors import StoreError
 from vdb.schema import DATA_STORAGE_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 ROWS_A_COMMIT = 1024
 """Rows a commit of a space. Fewer cost manifests, more cost work when a run is killed."""
@@ -27,9 +29,34 @@ _ROWS_A_MERGE = 65_536  # item tables: short rows, so larger commits; memory of 
 
 
 def connect(uri: str, storage_options: dict[str, str] | None) -> Any:  # noqa: ANN401 - lancedb is untyped
-    """Connect so that every read sees what other processes have committed."""
+    """Connect so that every read sees what other processes have committed.
+
+    Raises
+    ------
+    StoreError
+        No store can be at ``uri``.
+    """
     options = {**(storage_options or {}), "new_table_data_storage_version": DATA_STORAGE_VERSION}
-    return lancedb.connect(uri, read_consistency_interval=timedelta(0), storage_options=options)
+    with _reached(uri):
+        return lancedb.connect(uri, read_consistency_interval=timedelta(0), storage_options=options)
+
+
+@contextmanager
+def _reached(uri: str) -> Iterator[None]:
+    """Turn what LanceDB raises when it cannot reach a store into one line."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as error:
+        raise StoreError(
+            f"cannot reach the store at {uri}: {_in_one_line(error)}; check the address, the network, and that "
+            "this account may read and write there"
+        ) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return what LanceDB says, without its kind of error and without the line of Rust that raised it."""
+    said = re.sub(r",? *(?:at )?\S+\.rs:\d+(?::\d+)?", "", " ".join(str(error).split()))
+    return re.sub(r"^lance error: (?:LanceError\(\w+\): )?", "", said).strip() or repr(error)
 
 
 def names(connection: Any) -> list[str]:  # noqa: ANN401
@@ -37,7 +64,8 @@ def names(connection: Any) -> list[str]:  # noqa: ANN401
     found: list[str] = []
     token: str | None = None
     while True:
-        page = connection.list_tables(page_token=token, limit=1000)
+        with _reached(connection.uri):
+            page = connection.list_tables(page_token=token, limit=1000)
         found += page.tables
         token = page.page_token
         if not token:
@@ -49,12 +77,13 @@ def open_if_there(connection: Any, name: str) -> Any:  # noqa: ANN401
 
     Asking for its name first would not do: a table that another process is making is listed before it can be opened.
     """
-    try:
-        return connection.open_table(name)
-    except ValueError as error:
-        if "was not found" in str(error):
-            return None
-        raise
+    with _reached(connection.uri):
+        try:
+            return connection.open_table(name)
+        except ValueError as error:
+            if "was not found" in str(error):
+                return None
+            raise
 
 
 def ensure(connection: Any, name: str, schema: pa.Schema) -> Any:  # noqa: ANN401
@@ -63,11 +92,12 @@ def ensure(connection: Any, name: str, schema: pa.Schema) -> Any:  # noqa: ANN40
     Raises
     ------
     StoreError
-        The table is there with other columns.
+        The table is there with other columns, or the store cannot be reached.
     """
     table = open_if_there(connection, name)
     if table is None:  # exist_ok: another process may make it at this moment
-        table = connection.create_table(name, schema=schema, exist_ok=True)
+        with _reached(connection.uri):
+            table = connection.create_table(name, schema=schema, exist_ok=True)
     if not table.schema.equals(schema):
         raise StoreError(
             f"table {name!r} has other columns than this version of vdb writes: "

@@ -32,6 +32,55 @@ def test_a_file_is_no_store(tmp_path: Path) -> None:
     assert file.read_text() == "mine"
 
 
+@pytest.mark.parametrize("create", [False, True])
+def test_an_address_that_leads_nowhere_is_one_line(create: bool) -> None:
+    with pytest.raises(StoreError, match=r"cannot reach the store at foo://study: .*'foo'.*check"):
+        vdb.open("foo://study", create=create)
+
+
+RUST = (
+    "lance error: LanceError(IO): Generic S3 error: Failed to resolve region for bucket 'b', "
+    "/root/.cargo/registry/src/lance-io-13.0.0/src/object_store/aws.rs:319:13"
+)
+"""What LanceDB says of a bucket that is not there, as a RuntimeError."""
+
+
+class Unreachable:
+    """A connection to a store that cannot be reached."""
+
+    uri = "s3://b/study"
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def fail(self, *_: object, **__: object) -> None:
+        raise self.error
+
+    open_table = list_tables = create_table = fail
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, OSError, ValueError])
+def test_a_store_that_cannot_be_reached_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    there = Unreachable(kind(RUST))
+    monkeypatch.setattr("lancedb.connect", lambda *_, **__: there)
+    for ask in (lambda: vdb.open("s3://b/study"), lambda: tables.names(there)):
+        with pytest.raises(StoreError) as caught:
+            ask()
+        assert str(caught.value) == (
+            "cannot reach the store at s3://b/study: Generic S3 error: Failed to resolve region "
+            "for bucket 'b'; check the address, the network, and that this account may read and write there"
+        )
+
+
+def test_a_table_that_cannot_be_made_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = Unreachable(PermissionError("denied\nat lance.rs:1"))
+    monkeypatch.setattr(there, "open_table", Unreachable(ValueError("was not found")).fail)
+    with pytest.raises(StoreError, match=r"cannot reach .*: denied; check"):
+        tables.ensure(there, "meta", schema.META)
+
+
 def test_a_new_store_is_empty_and_opens_again(tmp_path: Path) -> None:
     vdb.open(tmp_path / "s", create=True)
     db = vdb.open(tmp_path / "s", create=True)
