@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from vdb.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 Pooling = Literal["cls", "mean", "last"]
 Dtype = Literal["float32", "bfloat16", "float16"]
+
+LARGEST_SEED = 2**63 - 1
+"""The largest seed of ``random_init``; torch would wrap a negative one round to another positive one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ class EncoderOptions:
         Precision of the forward pass.
     stored_dtype : {"float16", "float32"}
     random_init : int, optional
-        A seed: the same architecture with weights drawn from it, for the untrained twin.
+        A seed from 0 to 2**63 - 1: the same architecture with weights drawn from it, for the untrained twin.
     revision : str, optional
         Commit, tag or branch of the repository; resolved to a commit in the recipe.
     max_length : int, optional
@@ -63,6 +68,11 @@ class EncoderOptions:
         Whether tokens that the tokenizer added ([CLS], [SEP], BOS) are part of a text's mean.
     trust_remote_code, allow_pickle : bool
         Opt-ins: run code from the repository; load weights that are not safetensors.
+
+    Raises
+    ------
+    InputError
+        ``random_init`` is no seed.
     """
 
     pooling: Pooling | None = None
@@ -75,6 +85,12 @@ class EncoderOptions:
     special_tokens: bool = True
     trust_remote_code: bool = False
     allow_pickle: bool = False
+
+    def __post_init__(self) -> None:
+        if self.random_init is not None and not 0 <= self.random_init <= LARGEST_SEED:
+            raise InputError(
+                f"--random-init {self.random_init} is no seed: it must be from 0 to {LARGEST_SEED}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
