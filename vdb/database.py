@@ -10,8 +10,10 @@ import polars as pl
 import pyarrow as pa
 
 from vdb import migrations, schema, tables
-from vdb.errors import InputError, NotFoundError, RecipeMismatchError, StoreError
+from vdb.asking import ask
+from vdb.errors import NotFoundError, RecipeMismatchError, StoreError
 from vdb.names import check_space_name
+from vdb.place import check_place
 from vdb.recipe import Recipe
 from vdb.schema import key_of
 from vdb.space import Space, now
@@ -21,19 +23,18 @@ if TYPE_CHECKING:
 
 _SPACE = "space."
 _RESULT = "result."
-_QUESTIONS = ("select", "with", "show", "explain")
 
 
 def open_database(
     uri: str, *, create: bool = False, storage_options: dict[str, str] | None = None
 ) -> Database:
     """Open or make a store; see :func:`vdb.open`."""
-    _check_place(uri, create=create)
+    check_place(uri, create=create)
     connection = tables.connect(uri, storage_options)
     version = migrations.recorded_version(connection)
     if version is None:
         if not create:
-            raise _no_store(uri)
+            raise NoStoreError(uri)
         migrations.record_version(connection, schema.SCHEMA_VERSION)
     else:
         migrations.check_version(version)
@@ -42,24 +43,11 @@ def open_database(
 
 def migrate_database(uri: str, storage_options: dict[str, str] | None = None) -> list[int]:
     """Bring the store at ``uri`` to this vdb's schema; see :func:`vdb.migrations.migrate`."""
-    _check_place(uri, create=False)  # connecting would make the directory
+    check_place(uri, create=False)  # connecting would make the directory
     connection = tables.connect(uri, storage_options)
     if migrations.recorded_version(connection) is None:
-        raise _no_store(uri)
+        raise NoStoreError(uri)
     return migrations.migrate(connection)
-
-
-def _check_place(uri: str, *, create: bool) -> None:
-    if "://" in uri:
-        return
-    if Path(uri).is_file():
-        raise StoreError(f"{uri} is a file: a store is a directory")
-    if not create and not Path(uri).is_dir():
-        raise _no_store(uri)
-
-
-def _no_store(uri: str) -> NotFoundError:
-    return NotFoundError(f"no store at {uri}; `vdb add` makes one, or vdb.open(..., create=True)")
 
 
 class Database:
@@ -223,10 +211,8 @@ class Database:
         Raises
         ------
         InputError
-            The query cannot be read, is not a question, or names a table or column that is not there.
+            The query cannot be read, is not a question, reads a file, or names a table or column that is not there.
         """
-        if not query.lstrip(" \t\r\n(").lower().startswith(_QUESTIONS):
-            raise InputError(f"only {', '.join(_QUESTIONS).upper()} can be asked, not {query!r}")
         frames = {name: self.read(name) for name in schema.TABLES if name != "meta"}
         for name in self._named(_SPACE):
             table = tables.open_if_there(self._connection, _SPACE + name)
@@ -234,15 +220,7 @@ class Database:
                 frames[name] = pl.scan_lance(table).drop("key")
         for name in self.results():  # where a space has the analysis's name: "result.NAME"
             frames[_RESULT + name if name in frames else name] = self.result(name)
-        try:
-            answer = pl.SQLContext(frames, register_globals=False).execute(query, eager=False)
-            answer.collect_schema()  # a column that is not there is found now, not when it is collected
-        except (pl.exceptions.PolarsError, pl.exceptions.SQLInterfaceError) as error:
-            raise InputError(
-                f"cannot answer {query!r}: {str(error).splitlines()[0]}; "
-                f"the tables are {', '.join(sorted(frames))}"
-            ) from error
-        return answer
+        return ask(query, frames)
 
     def neighbours(
         self,

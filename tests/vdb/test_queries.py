@@ -12,6 +12,7 @@ from vdb.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from vdb.database import Database
     from vdb.recipe import Recipe
@@ -138,6 +139,57 @@ def test_sql_reaches_a_result_that_shares_its_name_with_a_space(study: Database)
     study.keep_result("vit-l", pl.DataFrame({"score": [0.5]}), "run1")
     assert study.sql('SELECT score FROM "result.vit-l"').collect().rows() == [(0.5,)]
     assert "variant" in study.sql('SELECT * FROM "vit-l"').collect_schema()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "-- which?\nSELECT COUNT(*) FROM images",
+        "-- it's\r\n(SELECT COUNT(*) FROM images)",
+        "/* which? */ SELECT COUNT(*) FROM images",
+        "/* /* nested */ it's DROP */SELECT COUNT(*) FROM images -- read_csv('x')",
+    ],
+)
+def test_sql_may_hold_comments(study: Database, query: str) -> None:
+    assert study.sql(query).collect().item() == 4
+
+
+@pytest.mark.parametrize(
+    "query", ["-- SELECT\nDROP TABLE images", "/* SELECT */ DROP TABLE images"]
+)
+def test_a_comment_asks_nothing(study: Database, query: str) -> None:
+    with pytest.raises(InputError, match="only SELECT"):
+        study.sql(query)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_csv('{}')",
+        "SELECT * FROM READ_CSV ('{}')",
+        "SELECT * FROM \"read_csv\" /* it's */ ('{}')",
+        "SELECT * FROM `read_csv` -- (\n('{}')",
+        "WITH t AS (SELECT * FROM read_csv('{}')) SELECT * FROM t",
+        "SELECT * FROM images, read_csv('{}')",
+        "SELECT '''' AS \"it's\" FROM read_csv('{}')",
+        "SELECT E'\\' AS a, ' AS b FROM read_csv('{}') --'",
+        "SELECT * FROM read_parquet('{}')",
+        "SELECT * FROM read_json('{}')",
+        "SELECT * FROM read_ipc('{}')",
+    ],
+)
+def test_sql_reads_no_file(study: Database, tmp_path: Path, query: str) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("word\nxyzzy\n")
+    with pytest.raises(InputError, match="reads a file outside the store") as caught:
+        study.sql(query.format(secret))
+    assert "\n" not in str(caught.value)
+
+
+def test_sql_may_speak_of_a_reader(study: Database) -> None:
+    """What only looks like a table function: a text, and a name that is not called."""
+    query = "SELECT 'read_csv(''a'')' AS read_csv, $$scan_csv('a')$$ AS x FROM images LIMIT 1"
+    assert study.sql(query).collect().rows() == [("read_csv('a')", "scan_csv('a')")]
 
 
 # Neighbours -----------------------------------------------------------------------------------------------------------
