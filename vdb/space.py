@@ -129,7 +129,8 @@ class Space:
         Raises
         ------
         NotFoundError
-            There is no such layer, or an id has no vector in that variant.
+            There is no such layer, an id has no vector in that variant, or, all being asked for, the space holds
+            other variants and none of this one. A space that holds nothing yet gives (0, width).
         """
         read, [values] = self.matrices([layer], variant, ids)
         return Matrix(read, values)
@@ -153,6 +154,8 @@ class Space:
             distinct,
         )
         self._refuse_missing(missing, variant)
+        if asked is None and not len(read):
+            self._refuse_unknown(variant)
         if asked is None or len(read) == len(asked):
             return read.to_pylist(), out
         repeats = pc.index_in(asked, read).to_numpy()
@@ -164,6 +167,12 @@ class Space:
                 f"space {self.name!r} has no {variant!r} vector of {len(missing)} of the ids asked for, "
                 f"{missing[0]!r} among them; `vdb ingest` stores what is missing"
             )
+
+    def _refuse_unknown(self, variant: str) -> None:
+        """Refuse a variant of which there is nothing, unless the whole space is empty."""
+        if variants := self.counts():
+            place = f"in space {self.name!r}"
+            raise NotFoundError.named("variant", variant, variants, place=place)
 
     def neighbours(
         self, *, layer: int | str, of: str, k: int = 10, variant: str = ORIGINAL

@@ -104,7 +104,6 @@ def test_a_variant_is_read_alone(space: Space, oracle: Vectors) -> None:
     ids, layers = space.matrices(variant="grayscale")
     assert ids == sorted(IDS[::3]) == space.ids("grayscale")
     assert not np.array_equal(layers[0], layer_of(oracle, ids, 0))
-    assert space.matrix(0, "no such variant").values.shape == (0, 4)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +167,16 @@ def test_rows_that_were_deleted_are_not_read(space: Space, oracle: Vectors) -> N
     matrix = space.matrix(0)
     assert matrix.ids == left
     assert np.array_equal(matrix.values, layer_of(oracle, left, 0))
+
+
+@pytest.mark.usefixtures("oracle")
+def test_a_variant_that_is_not_there_is_named(space: Space) -> None:
+    for ask in (space.matrix, space.matrices):
+        with pytest.raises(NotFoundError, match=r"no variant 'greyscale' in .* mean grayscale\?"):
+            ask(variant="greyscale")
+        with pytest.raises(NotFoundError, match=r"there are: grayscale, original$"):
+            ask(variant="rot90")
+    assert space.matrix(0, "rot90", ids=[]).values.shape[0] == 0  # none is what was asked for
 
 
 def test_an_empty_space_is_empty(db: Database, recipe: Callable[..., Recipe]) -> None:
