@@ -184,6 +184,17 @@ def test_commits_by_bytes(
     assert np.array_equal(np.hstack(space.matrices()[1]), values)
 
 
+def test_a_commit_of_a_7b_model_is_about_128_mb(
+    db: Database, recipe: Callable[..., Recipe]
+) -> None:
+    """33 layers of 4,096 in float16 are 270,336 bytes a row, so 1,024 rows would be 277 MB."""
+    rows = SpaceWriter(db.create_space("wide", recipe(*[4096] * 33))).rows_a_commit
+    assert 127e6 < rows * 33 * 4096 * 2 <= 128 * 1024**2
+    double = db.create_space("double", recipe(*[4096] * 33, stored_dtype="float32"))
+    assert SpaceWriter(double).rows_a_commit == rows // 2
+    assert SpaceWriter(db.create_space("narrow", recipe(4, 6))).rows_a_commit == 1024
+
+
 def test_the_block_may_be_used_again_at_once(space: Space, block: Draw) -> None:
     values = block(space, 2)
     buffer = values.copy()
