@@ -34,7 +34,6 @@ CONTROLS: Final = {
     "diluted": "diluted",
 }
 
-_FAINTEST: Final = 0.5
 _DASHES: Final[tuple[list[float], ...]] = (
     [5, 3],
     [1.5, 2.5],
@@ -115,9 +114,3 @@ def in_order(values: Sequence[str], order: Collection[str]) -> list[str]:
 def dashes(count: int) -> list[list[float]]:
     """Return ``count`` dash patterns, distinct for the first six."""
     return list(islice(cycle(_DASHES), count))
-
-
-def shades(count: int) -> list[float]:
-    """Return ``count`` opacities, evenly from 1 down to the faintest that is still seen."""
-    step = (1 - _FAINTEST) / max(count - 1, 1)
-    return [round(1 - i * step, 3) for i in range(count)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 
-from analyses.pictures.frames import dashes, shades
+from analyses.pictures.frames import dashes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def line_layers(
     told, count = alt.Legend(**_LEGEND, title="controls"), len(controls)
     shade, dash = (
         channel("series:N", scale=alt.Scale(domain=list(controls), range=values), legend=told)
-        for channel, values in ((alt.Opacity, shades(count)), (alt.StrokeDash, dashes(count)))
+        for channel, values in ((alt.Stroke, "ordinal"), (alt.StrokeDash, dashes(count)))
     )
     scale = alt.Scale(domain=list(domain), nice=True)
     y = alt.Y("score:Q", title=score, scale=scale, axis=alt.Axis(tickCount=5))

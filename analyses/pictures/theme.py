@@ -50,8 +50,14 @@ LINES: Final[dict[Mode, tuple[str, ...]]] = {
 }
 """One colour for each pair of spaces, in the order in which they come."""
 
-CONTROLS: Final[dict[Mode, str]] = {"light": "#495057", "dark": "#ced4da"}
-"""The grey of the controls, which they share in shades."""
+CONTROLS: Final[dict[Mode, str]] = {"light": "#868e96", "dark": "#8b949e"}
+"""The grey of the controls' points and bands."""
+
+GREYS: Final[dict[Mode, tuple[str, ...]]] = {
+    "light": ("#343a40", "#adb5bd", "#6c757d"),
+    "dark": ("#e9ecef", "#6c757d", "#adb5bd"),
+}
+"""The shades of the controls' lines, in the order in which they come; neighbours far apart."""
 
 _INK: Final[dict[Mode, str]] = {"light": "#212529", "dark": "#e6e8eb"}
 _MUTED: Final[dict[Mode, str]] = {"light": "#5c636a", "dark": "#a3abb3"}
@@ -122,6 +128,7 @@ def config(mode: Mode = "light") -> dict[str, Any]:
         "range": {
             "category": list(LINES[mode]),
             "heatmap": list(RAMP[mode]),
+            "ordinal": list(GREYS[mode]),
             "ramp": list(RAMP[mode]),
         },
         "line": {"strokeJoin": "round"},

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from analyses.pictures import Picture, curve, heatmap, profile, render
 from analyses.pictures.frames import checked, dashes, peak, score_domain
-from analyses.pictures.theme import RAMP, Mode, config
+from analyses.pictures.theme import GREYS, RAMP, Mode, config
 from vdb.errors import VdbError
 
 HOSTILE = [
@@ -185,12 +185,60 @@ def test_profile_draws_twins_and_controls_grey_and_dashed() -> None:
             alignment(control="bag-of-words"),
         ]
     )
-    spec = json.loads(render(profile(frame, twins={"gpt": "gpt-random"})).spec)
+    spec = json.loads(render(profile(frame, untrained=["gpt-random"])).spec)
     encodings = [layer["encoding"] for panel in spec["concat"] for layer in panel["layer"]]
     coloured = {tuple(e["color"]["scale"]["domain"]) for e in encodings if "color" in e}
     dashed = {tuple(e["strokeDash"]["scale"]["domain"]) for e in encodings if "strokeDash" in e}
     assert coloured == {("vit × gpt",)}  # noqa: RUF001 - as it is drawn
     assert [len(names) for names in dashed] == [3]
+
+
+def test_untrained_controls_are_told_apart_by_shade_and_dash() -> None:
+    untrained = ["gpt-random", "vit-random"]
+    frame = pl.concat(
+        [
+            alignment(),
+            alignment(language="gpt-random"),
+            alignment(vision="vit-random"),
+            alignment(vision="vit-random", language="gpt-random"),
+        ]
+    )
+    picture = render(profile(frame, untrained=untrained))
+    looks = {
+        (stroke, dash)
+        for line in re.findall(r"<path [^>]*>", picture.svg.decode())
+        for stroke in re.findall(r'stroke="(#\w+)"', line)
+        for dash in re.findall(r'stroke-dasharray="([^"]+)"', line)
+    }
+    assert len({dash for _, dash in looks}) == 3
+    assert {stroke for stroke, _ in looks} == set(GREYS["light"])
+
+
+@pytest.mark.parametrize(
+    ("directions", "columns"),
+    [(("symmetric",), 3), (("vision->language", "language->vision"), 2)],
+)
+def test_a_map_and_its_controls_stand_in_a_regular_grid(
+    directions: tuple[str, ...], columns: int
+) -> None:
+    frame = pl.concat(
+        [
+            alignment(directions=directions),
+            alignment(control="bag-of-words", directions=directions),
+            alignment(control="mismatched", directions=directions),
+        ]
+    )
+    spec = json.loads(render(heatmap(frame, controls=True)).spec)
+    assert spec["columns"] == columns
+    assert len(spec["concat"]) % columns == 0
+
+
+def test_the_best_of_a_bag_of_words_is_drawn_across() -> None:
+    frame = alignment(lambda v, *_: v, control="bag-of-words", directions=("vision->language",))
+    weaker = frame.with_columns(score=pl.col("score") - 1)
+    both = pl.concat([weaker, frame.with_columns(language_layer=pl.lit(1, pl.Int64))])
+    across = [r for r in values(json.loads(render(profile(both)).spec)) if r.get("other") == 3]
+    assert [(r["depth"], r["score"]) for r in across] == [(0, 3), (1, 3)]
 
 
 def test_profile_draws_the_bag_of_words_straight_across_the_language_depths() -> None:

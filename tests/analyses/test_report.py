@@ -111,7 +111,7 @@ def section(vision: str = "vit", title: str = "The map") -> Section:
 
 
 def finding(text: str = "It aligns") -> Finding:
-    return Finding(text, text, text, text, (text, text), "holds", text)
+    return Finding(text, text, text, text, (text, text), "holds", text, text, text)
 
 
 def write(path: Path, text: str, sections: list[Section]) -> str:
@@ -198,6 +198,22 @@ def test_the_policy_allows_the_two_scripts_and_the_style_by_hash_and_nothing_els
     assert len(programs) == 2, "the runtime stands in the page once"
     assert rules["script-src"].split() == [hashed(program) for program in programs]
     assert rules["style-src"].split() == [hashed(style) for style in plain.text("style")]
+
+
+def test_each_question_has_its_verdict_and_reason_in_a_line_of_words(tmp_path: Path) -> None:
+    told = [
+        Finding("1. It aligns", "a x b", "to", "seen", (), "holds", "rule", "Aligned", "by much"),
+        Finding("2. It rises", "a x b", "to", "seen", (), "not testable here", "r", "Rise", "no k"),
+        Finding("3. Else", "", "", "", (), "not yet asked of this store", "rule", "Else"),
+    ]
+    path = write_report(tmp_path / "r.html", [], title="t", summary=["lead"], findings=told)
+    html = path.read_text(encoding="utf-8")
+    words = html.partition('class="summary"')[2].partition("</ul>")[0]
+    lines = re.findall(r"<li>(.*?)</li>", words)
+    assert lines == [
+        '<span class="verdict holds">holds</span>: Aligned, a x b, to: by much.',
+        '<span class="verdict not-testable-here">not testable here</span>: Rise, a x b, to: no k.',
+    ]
 
 
 def test_numbers_command_and_origin_stand_under_the_picture(plain: Tree) -> None:
@@ -306,12 +322,12 @@ def drawn_charts(html: str) -> list[str]:
 
 def test_the_charts_come_alive_in_a_browser_without_a_word_on_the_console(tmp_path: Path) -> None:
     data = pl.concat([frame(), frame(language="gpt-random", scale=0.02)])
-    told = findings([data], [], {"gpt": "gpt-random"})
+    told = findings([data], [], {"gpt": ["gpt-random"]})
     path = write_report(
         tmp_path / "report.html",
-        [section(), Section("Depth", (), render(profile(data, twins={"gpt": "gpt-random"})), data)],
+        [section(), Section("Depth", (), render(profile(data, untrained=["gpt-random"])), data)],
         title="Synthetic",
-        summary=summary(told),
+        summary=[summary(told)],
         findings=told,
     )
     html, console = dom(path, tmp_path / "profile")

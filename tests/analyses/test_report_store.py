@@ -12,11 +12,12 @@ import polars as pl
 import pytest
 
 import vdb
-from analyses.report import newest, random_twins, report_of
+from analyses.report import newest, random_twins, report_of, untrained_spaces
 from vdb import books
 from vdb.recipe import Layer, Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from vdb.database import Database
@@ -24,8 +25,51 @@ if TYPE_CHECKING:
 HOSTILE = '"><img src=x onerror=alert(1)></script><script>alert(2)</script>'
 
 
-def ask(db: Database, score: float, *, language: str = "tongue") -> None:
-    """Keep an alignment map in which every cell has one score."""
+def average(db: Database, scores: dict[int, float], *, layer: int = 0) -> None:
+    """Keep a curve with these scores by k, of layers that were given."""
+    rows = [
+        {
+            "vision": "eye",
+            "language": "tongue",
+            "control": "none",
+            "average": "both",
+            "group": "concept",
+            "metric": "linear-predictivity",
+            "direction": "vision->language",
+            "vision_layer": layer,
+            "language_layer": 0,
+            "vision_layer_name": f"blocks.{layer}",
+            "language_layer_name": "h.0",
+            "cell_rule": "given",
+            "k": k,
+            "score": score,
+            "low": score - 0.05,
+            "high": score + 0.05,
+            "n": 50,
+            "left_out": 0,
+            "draws": 3,
+            "folds": 5,
+            "seed": 0,
+            "vision_fingerprint": "e" * 16,
+            "language_fingerprint": "t" * 16,
+        }
+        for k, score in scores.items()
+    ]
+    with books.run(db, "vdb analyze exemplar-avg", {"datasets": []}, 0) as run_id:
+        db.keep_result("exemplar-avg", pl.DataFrame(rows), run_id)
+
+
+def ask(
+    db: Database,
+    score: float,
+    *,
+    language: str = "tongue",
+    n: int = 50,
+    seed: int = 0,
+    datasets: Sequence[str] = (),
+    first: float | None = 0.0,
+) -> None:
+    """Keep an alignment map in which every cell has one score, and where ``first`` is None the first layer has none."""
     cells = [
         {
             "vision": "eye",
@@ -39,14 +83,14 @@ def ask(db: Database, score: float, *, language: str = "tongue") -> None:
             "language_layer_name": f"h.{j}",
             "vision_depth": (i + 1) / 2,
             "language_depth": j / 2,
-            "score": score,
-            "fold_scores": [score] * 5,
+            "score": None if first is None and i == 0 else score,
+            "fold_scores": None if first is None and i == 0 else [score] * 5,
             "alphas": [1.0] * 5,
-            "n": 50,
+            "n": n,
             "groups": 50,
             "unmatched": 0,
             "folds": 5,
-            "seed": 0,
+            "seed": seed,
             "vision_fingerprint": "e" * 16,
             "language_fingerprint": "t" * 16,
             "captions": "one",
@@ -55,8 +99,10 @@ def ask(db: Database, score: float, *, language: str = "tongue") -> None:
         for i in range(2)
         for j in range(3)
     ]
-    with books.run(db, f"vdb analyze alignment --seed {score}", {}, 0) as run_id:
-        db.keep_result("alignment", pl.DataFrame(cells), run_id)
+    with books.run(
+        db, f"vdb analyze alignment --seed {score}", {"datasets": list(datasets)}, 0
+    ) as run_id:
+        db.keep_result("alignment", pl.DataFrame(cells, infer_schema_length=None), run_id)
 
 
 def test_the_newest_answer_to_each_question_is_shown(tmp_path: Path) -> None:
@@ -92,7 +138,77 @@ def test_a_twin_differs_in_its_weights_alone(tmp_path: Path) -> None:
     db.create_space("m-random", twin)
     db.create_space("other-pooling-random", replace(twin, pooling="mean"))
     db.create_space("other-model-random", replace(twin, source="elsewhere"))
-    assert random_twins(db) == {"m": "m-random"}
+    db.create_space("m-seed-1", replace(twin, weights="random-init:seed=1"))
+    assert random_twins(db) == {"m": ["m-random", "m-seed-1"]}
+    assert untrained_spaces(db) == {
+        "m-random",
+        "m-seed-1",
+        "other-pooling-random",
+        "other-model-random",
+    }
+
+
+def test_a_run_on_other_items_or_settings_replaces_nothing(tmp_path: Path) -> None:
+    db = vdb.open(tmp_path / "study", create=True)
+    ask(db, 0.25)
+    ask(db, 0.5, n=10)
+    ask(db, 0.75, seed=1)
+    ask(db, 0.375, datasets=["other"])
+    rows = newest(db, "alignment")
+    assert rows is not None
+    kept = rows.select("n", "seed", "datasets", "score").unique().sort("score").rows()
+    assert kept == [
+        (50, 0, "all", 0.25),
+        (50, 0, "other", 0.375),
+        (10, 0, "all", 0.5),
+        (50, 1, "all", 0.75),
+    ]
+    ask(db, 0.125)
+    again = newest(db, "alignment")
+    assert again is not None
+    assert 0.25 not in again["score"]
+    assert again["score"].n_unique() == 4
+
+
+def test_each_setting_has_a_picture_and_a_finding_of_its_own(tmp_path: Path) -> None:
+    db = vdb.open(tmp_path / "study", create=True)
+    ask(db, 0.25)
+    ask(db, 0.5, n=10)
+    page = report_of(db, tmp_path / "report.html").read_text(encoding="utf-8")
+    for told in ("linear-predictivity (n 50)", "linear-predictivity (n 10)", "predictivity, n 10)"):
+        assert told in page
+
+
+def test_the_rows_of_two_curves_are_never_mixed(tmp_path: Path) -> None:
+    db = vdb.open(tmp_path / "study", create=True)
+    average(db, {1: 0.1, 8: 0.2})
+    average(db, {1: 0.3, 2: 0.4})
+    average(db, {1: 0.5, 8: 0.6})
+    rows = newest(db, "exemplar-avg")
+    assert rows is not None
+    found = {
+        ks: dict(part.select("k", "score").iter_rows()) for (ks,), part in rows.group_by(["ks"])
+    }
+    assert found == {"1, 2": {1: 0.3, 2: 0.4}, "1, 8": {1: 0.5, 8: 0.6}}
+    report_of(db, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("(k 1, 8)</h2>") == page.count("(k 1, 2)</h2>") == 1
+
+
+def test_layers_that_were_given_are_another_question_each(tmp_path: Path) -> None:
+    db = vdb.open(tmp_path / "study", create=True)
+    average(db, {1: 0.1, 8: 0.2}, layer=1)
+    average(db, {1: 0.3, 8: 0.4}, layer=2)
+    rows = newest(db, "exemplar-avg")
+    assert rows is not None
+    assert set(rows["cell"]) == {"given: 1 and 0", "given: 2 and 0"}
+
+
+def test_a_cell_without_a_score_does_not_keep_the_report_from_being_written(tmp_path: Path) -> None:
+    db = vdb.open(tmp_path / "study", create=True)
+    ask(db, 0.25, first=None)
+    page = report_of(db, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "every layer against every layer" in page
 
 
 def test_nothing_asked_is_said_in_one_line(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def test_every_item_is_stored_under_every_model(demo: Path) -> None:
 def test_the_twins_are_known_by_their_recipes(demo: Path) -> None:
     twins = random_twins(vdb.open(demo / "study"))
     assert twins == {
-        "demo-vision": "demo-vision-random",
-        "demo-language": "demo-language-random",
+        "demo-vision": ["demo-vision-random"],
+        "demo-language": ["demo-language-random"],
     }
 
 
