@@ -194,7 +194,7 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def _release_memory() -> None:
-    import torch  # noqa: PLC0415
+    import torch  # noqa: PLC0415 - loaded by the encoder already
 
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

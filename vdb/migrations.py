@@ -40,13 +40,13 @@ def recorded_version(connection: Any) -> int | None:  # noqa: ANN401 - lancedb i
     return int(version)
 
 
-def record_version(connection: Any, version: int) -> None:  # noqa: ANN401
+def record_version(connection: Any, version: int) -> None:  # noqa: ANN401 - untyped
     """Write the schema version of a store."""
     meta = tables.ensure(connection, "meta", schema.META)
     tables.upsert(meta, pa.table({"key": [_VERSION], "value": [str(version)]}, schema.META))
 
 
-def migrate(connection: Any) -> list[int]:  # noqa: ANN401
+def migrate(connection: Any) -> list[int]:  # noqa: ANN401 - untyped
     """Bring a store to the schema of this vdb, a version at a time.
 
     Returns

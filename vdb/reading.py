@@ -78,7 +78,7 @@ def read_columns(
 
 
 def _passes(
-    dataset: Any,  # noqa: ANN401
+    dataset: Any,  # noqa: ANN401 - untyped
     columns: Sequence[str],
     id_column: str,
     variant: str,
@@ -110,7 +110,7 @@ def vectors(column: Any) -> NDArray[np.floating]:  # noqa: ANN401 - a pyarrow ar
     return flat.reshape(len(column), column.type.list_size)
 
 
-def _started(dataset: Any, columns: Sequence[str], where: pc.Expression | None) -> Iterator[Any]:  # noqa: ANN401
+def _started(dataset: Any, columns: Sequence[str], where: pc.Expression | None) -> Iterator[Any]:  # noqa: ANN401 - untyped
     """Stream columns; Lance begins to read now, while the places are worked out."""
     batches = dataset.scanner(
         columns=list(columns),

@@ -59,7 +59,7 @@ def _in_one_line(error: Exception) -> str:
     return re.sub(r"^lance error: (?:LanceError\(\w+\): )?", "", said).strip() or repr(error)
 
 
-def names(connection: Any) -> list[str]:  # noqa: ANN401
+def names(connection: Any) -> list[str]:  # noqa: ANN401 - untyped
     """List every table, over all pages."""
     found: list[str] = []
     token: str | None = None
@@ -72,7 +72,7 @@ def names(connection: Any) -> list[str]:  # noqa: ANN401
             return found
 
 
-def open_if_there(connection: Any, name: str) -> Any:  # noqa: ANN401
+def open_if_there(connection: Any, name: str) -> Any:  # noqa: ANN401 - untyped
     """Open the table ``name``; None where there is none.
 
     Asking for its name first would not do: a table that another process is making is listed before it can be opened.
@@ -86,7 +86,7 @@ def open_if_there(connection: Any, name: str) -> Any:  # noqa: ANN401
             raise
 
 
-def ensure(connection: Any, name: str, schema: pa.Schema) -> Any:  # noqa: ANN401
+def ensure(connection: Any, name: str, schema: pa.Schema) -> Any:  # noqa: ANN401 - untyped
     """Open the table ``name``, made with ``schema`` if it is not there.
 
     Raises
@@ -115,7 +115,7 @@ def _schema_difference(there: pa.Schema, wanted: pa.Schema) -> str:
     )
 
 
-def insert(table: Any, rows: pa.Table) -> int:  # noqa: ANN401
+def insert(table: Any, rows: pa.Table) -> int:  # noqa: ANN401 - untyped
     """Insert the rows whose key is not there yet; return how many were.
 
     Raises
@@ -132,7 +132,7 @@ def insert(table: Any, rows: pa.Table) -> int:  # noqa: ANN401
     return inserted
 
 
-def upsert(table: Any, rows: pa.Table) -> None:  # noqa: ANN401
+def upsert(table: Any, rows: pa.Table) -> None:  # noqa: ANN401 - untyped
     """Insert rows, or put them in the place of those with the same key; checked as :func:`insert` checks."""
     rows = _checked(table, rows)
     if len(rows):
@@ -140,7 +140,7 @@ def upsert(table: Any, rows: pa.Table) -> None:  # noqa: ANN401
         merge.when_not_matched_insert_all().execute(rows)
 
 
-def _checked(table: Any, rows: pa.Table) -> pa.Table:  # noqa: ANN401
+def _checked(table: Any, rows: pa.Table) -> pa.Table:  # noqa: ANN401 - untyped
     schema = table.schema
     missing = [name for name in schema.names if name not in rows.column_names]
     if missing:
@@ -152,19 +152,19 @@ def _checked(table: Any, rows: pa.Table) -> pa.Table:  # noqa: ANN401
     return rows
 
 
-def delete_keys(table: Any, keys: Sequence[str]) -> None:  # noqa: ANN401
+def delete_keys(table: Any, keys: Sequence[str]) -> None:  # noqa: ANN401 - untyped
     """Delete the rows with these keys."""
     for start in range(0, len(keys), ROWS_A_COMMIT):
         table.delete(col("key").isin(list(keys[start : start + ROWS_A_COMMIT])))
 
 
-def delete_where(table: Any, column: str, value: str) -> None:  # noqa: ANN401
+def delete_where(table: Any, column: str, value: str) -> None:  # noqa: ANN401 - untyped
     """Delete the rows whose ``column`` is ``value``."""
     table.delete(col(column) == value)
 
 
 def read(
-    table: Any,  # noqa: ANN401
+    table: Any,  # noqa: ANN401 - untyped
     columns: Sequence[str],
     where: pc.Expression | None = None,
 ) -> pa.Table:
@@ -172,7 +172,7 @@ def read(
     return table.to_lance().to_table(columns=list(columns), filter=where)
 
 
-def keys(table: Any, where: pc.Expression | None = None) -> set[str]:  # noqa: ANN401
+def keys(table: Any, where: pc.Expression | None = None) -> set[str]:  # noqa: ANN401 - untyped
     """Read the keys of the rows that meet ``where``."""
     return set(read(table, ["key"], where).column("key").to_pylist())
 

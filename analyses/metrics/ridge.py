@@ -147,7 +147,7 @@ def residual_weights(source: SourceFold, alphas: Sequence[float], dtype: torch.d
     inverse = (1.0 / leverage.clamp_min(torch.finfo(torch.float64).tiny)).to(dtype)
     weights = torch.empty((len(alphas), n, n), dtype=dtype, device=U.device)
     for i, kept in enumerate(shrinkage):
-        if float(kept.mean()) < 0.5:  # noqa: PLR2004
+        if float(kept.mean()) < 0.5:  # noqa: PLR2004 - half
             residual = outer(U * kept.sqrt().to(dtype))
         else:
             # Nearly the identity less the mean: exact is better than summed from n rounded columns.

@@ -68,7 +68,7 @@ def frame(table: str, columns: Mapping[str, Any]) -> pl.DataFrame:
     )
 
 
-def concept_frame(concept_id: Any, *, name: Any, dataset: str, source: Any) -> pl.DataFrame:  # noqa: ANN401
+def concept_frame(concept_id: Any, *, name: Any, dataset: str, source: Any) -> pl.DataFrame:  # noqa: ANN401 - scalars or columns
     """Make rows of ``concepts``; each argument is a column or, for all rows, a scalar."""
     return frame(
         "concepts",
@@ -79,11 +79,11 @@ def concept_frame(concept_id: Any, *, name: Any, dataset: str, source: Any) -> p
 def image_frame(
     image_id: Any,  # noqa: ANN401 - a Series, a sequence or a scalar
     *,
-    uri: Any,  # noqa: ANN401
-    sha256: Any,  # noqa: ANN401
+    uri: Any,  # noqa: ANN401 - as above
+    sha256: Any,  # noqa: ANN401 - as above
     dataset: str,
-    source: Any,  # noqa: ANN401
-    concept_id: Any = None,  # noqa: ANN401
+    source: Any,  # noqa: ANN401 - as above
+    concept_id: Any = None,  # noqa: ANN401 - as above
 ) -> pl.DataFrame:
     """Make rows of ``images``; each argument is a column or, for all rows, a scalar."""
     return frame(
@@ -102,11 +102,11 @@ def image_frame(
 def caption_frame(
     caption_id: Any,  # noqa: ANN401 - a Series, a sequence or a scalar
     *,
-    text: Any,  # noqa: ANN401
+    text: Any,  # noqa: ANN401 - as above
     dataset: str,
-    source: Any,  # noqa: ANN401
-    concept_id: Any = None,  # noqa: ANN401
-    gloss: Any = None,  # noqa: ANN401
+    source: Any,  # noqa: ANN401 - as above
+    concept_id: Any = None,  # noqa: ANN401 - as above
+    gloss: Any = None,  # noqa: ANN401 - as above
 ) -> pl.DataFrame:
     """Make rows of ``captions``; each argument is a column or, for all rows, a scalar."""
     return frame(
@@ -122,7 +122,7 @@ def caption_frame(
     )
 
 
-def pair_frame(image_id: Any, caption_id: Any, *, dataset: str, source: Any) -> pl.DataFrame:  # noqa: ANN401
+def pair_frame(image_id: Any, caption_id: Any, *, dataset: str, source: Any) -> pl.DataFrame:  # noqa: ANN401 - as above
     """Make rows of ``pairs``; each argument is a column or, for all rows, a scalar."""
     return frame(
         "pairs",

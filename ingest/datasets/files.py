@@ -72,9 +72,9 @@ class Root:
 
     def _stays(self, path: str) -> bool:
         # Links are followed once a folder, not once a file.
-        if os.path.islink(path):  # noqa: PTH114
+        if os.path.islink(path):  # noqa: PTH114 - speed, as above
             return _lies_in(os.path.realpath(path), self._real)
-        folder = os.path.dirname(path)  # noqa: PTH120
+        folder = os.path.dirname(path)  # noqa: PTH120 - speed, as above
         if folder not in self._inside:
             self._inside[folder] = _lies_in(os.path.realpath(folder), self._real)
         return self._inside[folder]

@@ -113,7 +113,7 @@ class _UnreachableError(Exception):
 def _ask(repository: str, revision: str | None) -> _Answer:
     """Ask the hub which commit a revision is, and which files it has."""
     from huggingface_hub import HfApi  # noqa: PLC0415 - only models from the hub need it
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415 - as above
 
     result: list[Any] = []
 
@@ -166,7 +166,7 @@ def _cached(
 ) -> Snapshot:
     """Find a complete snapshot in the local cache."""
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - only models from the hub need it
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415 - as above
 
     try:
         directory = Path(snapshot_download(repository, revision=revision, local_files_only=True))

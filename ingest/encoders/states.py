@@ -98,7 +98,7 @@ def _library_states(model: nn.Module, name: str) -> tuple[tuple[Tensor, ...], bo
     block_outputs: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, output: object) -> None:
-        block_outputs.append(output[0] if isinstance(output, tuple) else output)  # type: ignore[arg-type]
+        block_outputs.append(output[0] if isinstance(output, tuple) else output)  # type: ignore[arg-type] # a tensor
 
     handle = None if blocks is None else blocks[-1].register_forward_hook(keep)
     ids, attention = _probe_inputs(model)
