@@ -17,6 +17,7 @@ from vdb.errors import (
     StoreError,
     VdbError,
 )
+from vdb.place import check_place
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -65,7 +66,8 @@ def open(  # noqa: A001 - reads as vdb.open(...), the way gzip.open and PIL.Imag
     StoreError
         The store was written by a newer vdb, or needs ``vdb migrate`` first.
     """
-    # Imported here so that `import vdb` and `vdb --help` do not load Lance.
+    check_place(str(uri), create=create)
+    # Imported here so that `import vdb`, `vdb --help` and a mistyped place do not load Lance.
     from vdb.database import open_database  # noqa: PLC0415
 
     return open_database(str(uri), create=create, storage_options=storage_options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -11,7 +10,7 @@ import pyarrow as pa
 
 from vdb import migrations, schema, tables
 from vdb.asking import ask
-from vdb.errors import NotFoundError, RecipeMismatchError, StoreError
+from vdb.errors import NoStoreError, NotFoundError, RecipeMismatchError
 from vdb.names import check_space_name
 from vdb.place import check_place
 from vdb.recipe import Recipe

@@ -63,6 +63,14 @@ class NotFoundError(VdbError):
         return cls(f"{message}; {hint}" if hint else message)
 
 
+class NoStoreError(NotFoundError):
+    """There is no store at ``uri``."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"no store at {uri}; `vdb add` makes one, or vdb.open(..., create=True)")
+        self.uri = uri
+
+
 class RecipeMismatchError(VdbError):
     """A space holds vectors of another recipe than the one that would be written into it."""
 
