@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analyses.metrics.inputs import check_groups
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -98,6 +99,13 @@ def assign_folds(
         fold_of_group[index] = fold
         heapq.heappush(loads, (rows + int(sizes[index]), fold))
     return fold_of_group[member.reshape(-1)]
+
+
+def folds_of(
+    groups: Sequence[object] | None, rows: int, folds: int, seed: int
+) -> NDArray[np.int64]:
+    """Check the groups of ``rows`` rows and assign them to folds."""
+    return assign_folds(check_groups(groups, rows), folds, seed)
 
 
 def _draw(seed: int, name: str) -> bytes:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from analyses.metrics.folds import MIN_FOLDS, assign_folds
-from analyses.metrics.inputs import check_groups, check_layers
+from analyses.metrics.folds import MIN_FOLDS
+from analyses.metrics.inputs import check_layers
 from analyses.metrics.ridge import (
     Scale,
     SourceFold,
@@ -44,7 +44,6 @@ largest layers in use, and their mean is D, a few hundred to thousands. At 1e8 e
 r does not see; below 0.1 hardly any direction is shrunk, and a smaller alpha changes nothing. A decade is fine
 enough: the leave-one-out error is flat around its minimum.
 """
-
 
 ROWS_A_FOLD = 2
 """Pearson's r over the held-out rows is not defined for fewer."""
@@ -246,13 +245,6 @@ def predict_held_out(
                 chosen[i].append(grid[choice])
     assigned = np.asarray(folds, dtype=np.int64)
     return [Predictions(P, assigned, np.asarray(c)) for P, c in zip(predicted, chosen, strict=True)]
-
-
-def folds_of(
-    groups: Sequence[object] | None, rows: int, folds: int, seed: int
-) -> NDArray[np.int64]:
-    """Check the groups of ``rows`` rows and assign them to folds."""
-    return assign_folds(check_groups(groups, rows), folds, seed)
 
 
 def _score(

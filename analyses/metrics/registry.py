@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analyses.metrics.folds import check_folds
+from analyses.metrics.folds import check_folds, folds_of
 from analyses.metrics.inputs import check_groups, check_layers
 from analyses.metrics.linear_predictivity import (
     DEFAULT_ALPHAS,
     ROWS_A_FOLD,
     LinearPredictivity,
-    folds_of,
     prepare_target,
     score_map,
 )
