@@ -250,7 +250,7 @@ class Database:
         """Return one of the store's own tables without its key; empty where nothing was written yet."""
         table = tables.open_if_there(self._connection, name)
         if table is None:
-            return pl.from_arrow(schema.TABLES[name].empty_table()).lazy().drop("key")  # type: ignore[union-attr]
+            return pl.from_arrow(schema.TABLES[name].empty_table()).lazy().drop("key")  # type: ignore[union-attr] # a frame
         return pl.scan_lance(table).drop("key")
 
     def table(self, name: str) -> Any:  # noqa: ANN401 - lancedb is untyped
@@ -272,7 +272,7 @@ class Database:
             tables.ensure(self._connection, _RESULT + analysis, layout), rows.cast(layout)
         )
 
-    def _space_table(self, name: str, recipe: Recipe) -> Any:  # noqa: ANN401
+    def _space_table(self, name: str, recipe: Recipe) -> Any:  # noqa: ANN401 - untyped
         layout = schema.space_schema(recipe.modality, recipe.layers, recipe.stored_dtype)
         return tables.ensure(self._connection, _SPACE + name, layout)
 
