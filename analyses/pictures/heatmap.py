@@ -27,6 +27,8 @@ _CELL: Final = (8, 30)  # px: smallest and largest cell
 _ROOMY: Final = 14  # px: a cell that holds its own outline
 _MOST_LABELS: Final = 13
 
+_OF_BAG: Final = alt.Tooltip("language_name:N", title="bag of words")
+
 _COLUMNS: Final = (
     "vision",
     "language",
@@ -138,7 +140,7 @@ def _panel(cells: pl.DataFrame, domain: list[float]) -> alt.LayerChart:
         tooltip=[
             alt.Tooltip("score:Q", title=score, format=".3f"),
             *_where("vision"),
-            *([] if bag else _where("language")),
+            *([_OF_BAG] if bag else _where("language")),
         ],
     )
     outline = {
@@ -174,9 +176,9 @@ def _axis(layers: Sequence[int], title: str, cell: int, *, labels: bool = True) 
 
 
 def _title(best: dict[str, Any]) -> alt.Title:
-    where = f"vision {best['vision_layer']}"
-    if best["control"] != "bag-of-words":
-        where += f", language {best['language_layer']}"
+    bag = best["control"] == "bag-of-words"
+    language = best["language_layer_name"] if bag else f"language {best['language_layer']}"
+    where = f"vision {best['vision_layer']}, {language}"
     lines = [f"best {best['score']:.2f} at {where}"]
     if best["control"] != "none":
         lines.insert(0, CONTROLS.get(best["control"], best["control"]))

@@ -233,6 +233,12 @@ def test_a_map_and_its_controls_stand_in_a_regular_grid(
     assert len(spec["concat"]) % columns == 0
 
 
+def test_a_map_of_a_bag_of_words_names_the_bag_that_is_best() -> None:
+    frame = alignment(control="bag-of-words", directions=("symmetric",))
+    told = " ".join(texts(render(heatmap(frame, controls=True)).svg))
+    assert "best 3.00 at vision 3, h[0].out" in told
+
+
 def test_the_best_of_a_bag_of_words_is_drawn_across() -> None:
     frame = alignment(lambda v, *_: v, control="bag-of-words", directions=("vision->language",))
     weaker = frame.with_columns(score=pl.col("score") - 1)
