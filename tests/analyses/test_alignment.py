@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,12 +52,13 @@ def _world() -> dict[str, Any]:
     captions = [f"cap-{i:03d}-{j}" for i in range(N) for j in range(2)]
     pairs = [(images[i // 2], caption) for i, caption in enumerate(captions)]
     pairs += [(images[1], captions[0]), (images[0], captions[2])]
-    words = np.array(["red", "green", "dog", "cat", "house"])
+    said = list(product(["red", "green", "dog", "cat", "house"], repeat=4))
+    chosen = rng.choice(len(said), len(captions), replace=False)  # no two captions say the same
     return {
         "eye": dict(zip(images, layers("eye", latent), strict=True)),
         "tongue": dict(zip(captions, layers("tongue", np.repeat(latent, 2, axis=0)), strict=True)),
         "pairs": pairs,
-        "texts": {one: " ".join(rng.choice(words, 4)) for one in captions},
+        "texts": {one: " ".join(said[i]) for one, i in zip(captions, chosen, strict=True)},
     }
 
 
