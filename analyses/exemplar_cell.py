@@ -58,7 +58,7 @@ def choose(
     NotFoundError
         There is no such layer.
     InputError
-        One layer is named and the other is not.
+        One layer is named and the other is not, or no cell has a score to choose by.
     """
     vision, language = sides
     if vision_layer is not None and language_layer is not None:
@@ -84,7 +84,13 @@ def choose(
         seed=question.seed,
     )
     mean = np.mean([one.scores for one in maps.values()], axis=0)
-    best = np.unravel_index(int(mean.argmax()), mean.shape)
+    if np.isnan(mean).all():
+        raise InputError(
+            f"no layers of {vision.name!r} and {language.name!r} have a score to choose by: in each pair of them one "
+            "is the same for every item; name --vision-layer and --language-layer, or compare other spaces"
+        )
+    # A layer that is the same for every item, as a class token's embedding is, has no score.
+    best = np.unravel_index(int(np.nanargmax(mean)), mean.shape)
     rule = f"best of single exemplars on {len(choosing)} other groups"
     return Cell(int(best[0]), int(best[1]), rule), scored
 
