@@ -1,8 +1,9 @@
 """Groups of exemplars, and draws of them: what is averaged in an exemplar-averaging analysis.
 
 An exemplar is an image and a caption. An image's exemplars are itself with each of its captions, a caption's are each
-of its images with itself, and a concept's are each of its images with one of that image's captions (or, where the
-captions of a concept belong to no image, one of the concept's captions).
+of its images with itself, and a concept's are each of its images with one of that image's captions. Of a concept none
+of whose images has a caption, images and the concept's own captions are drawn apart; of one that has pairs, captions
+that belong to none of its images are no exemplars.
 """
 
 from __future__ import annotations
@@ -39,27 +40,28 @@ class Group:
     name : str
         The image's, caption's or concept's id.
     fold_group : str
-        Groups that share an item share this; folds never part it.
+        Groups that share an item, by id or by content, share this; folds never part it.
     images : tuple of str
     captions : tuple of tuple of str
-        For each image the captions to draw from; a single entry where images and captions are drawn apart.
+        For each image the captions to draw from, of which there may be none; a single entry where images and captions
+        are drawn apart.
+    paired : bool
+        Whether captions are drawn with their image.
     """
 
     name: str
     fold_group: str
     images: tuple[str, ...]
     captions: tuple[tuple[str, ...], ...]
-
-    @property
-    def paired(self) -> bool:
-        """Whether each image comes with captions of its own."""
-        return len(self.captions) == len(self.images)
+    paired: bool = False
 
 
 def gather(
     db: Database, vision: Space, language: Space, by: Grouping, datasets: Sequence[str] = ()
 ) -> list[Group]:
-    """Find the groups and their exemplars, of which both sides have a vector; sorted by name.
+    """Find the groups and their exemplars, which all have a vector; sorted by name.
+
+    A concept that has exemplars of one side only is among them, for :func:`enough` to leave out.
 
     Raises
     ------
@@ -75,7 +77,8 @@ def gather(
     if by == "image":
         return [Group(one, fold, (one,), (tuple(many),)) for one, many, fold in rows.iter_rows()]
     return [
-        Group(one, fold, tuple(many), ((one,),) * len(many)) for one, many, fold in rows.iter_rows()
+        Group(one, fold, tuple(many), ((one,),) * len(many), paired=True)
+        for one, many, fold in rows.iter_rows()
     ]
 
 
@@ -84,48 +87,59 @@ def _by_concept(
 ) -> list[Group]:
     check_sides(vision, language)
     check_datasets(db, datasets)
-
-    def of_concepts(frame: pl.LazyFrame, space: Space, column: str) -> pl.DataFrame:
-        frame = frame.filter(pl.col("concept_id").is_not_null())
-        if datasets:
-            frame = frame.filter(pl.col("dataset").is_in(datasets))
-        there = space.scan([], ORIGINAL).select(column)
-        return frame.join(there, on=column, how="semi").select("concept_id", column).collect()
-
-    images = of_concepts(db.images(), vision, "image_id")
-    if images.is_empty():
+    images = _with_vectors(db.images(), vision, "image_id", "sha256")
+    texts = _with_vectors(db.captions(), language, "caption_id", "text")
+    shown, said = (_of_concepts(frame, datasets) for frame in (images, texts))
+    if shown.is_empty():
         raise InputError(
             "no image of the store has both a concept and a vector; add concepts, then `vdb ingest`"
         )
-    pairs = db.pairs().select("image_id", "caption_id").unique()
-    there = language.scan([], ORIGINAL).select("caption_id")
-    paired = (
-        images.lazy().join(pairs, on="image_id").join(there, on="caption_id", how="semi").collect()
-    )
-    if not paired.is_empty():
-        paired = paired.sort("concept_id", "image_id", "caption_id")
-        # A caption may be paired with images of two concepts, which must then share a fold.
-        names = paired.select(pl.col("concept_id").alias("image_id"), "caption_id")
-        paired = paired.with_columns(fold_group=pl.Series(pair_groups(names)))
-        per_image = paired.group_by("concept_id", "fold_group", "image_id", maintain_order=True)
-        rows = per_image.agg("caption_id").group_by("concept_id", maintain_order=True)
-        return [
-            Group(name, fold, tuple(ids), tuple(map(tuple, texts)))
-            for name, fold, ids, texts in rows.agg(
-                pl.col("fold_group").first(), "image_id", "caption_id"
-            ).iter_rows()
-        ]
-    texts = of_concepts(db.captions(), language, "caption_id")
-    if texts.is_empty():
+    pairs = db.pairs().select("image_id", "caption_id").unique().collect()
+    paired = shown.join(pairs, on="image_id").join(texts.drop("concept_id"), on="caption_id")
+    said = said.join(paired, on="concept_id", how="anti")
+    if paired.is_empty() and said.is_empty():
         raise InputError(
             f"no caption in {language.name!r} belongs to a concept, by its own concept_id or by a paired image"
         )
-    each = images.sort("image_id").group_by("concept_id").agg("image_id")
-    own = texts.sort("caption_id").group_by("concept_id").agg("caption_id")
-    return [
-        Group(name, name, tuple(ids), (tuple(many),))
-        for name, ids, many in each.join(own, on="concept_id").sort("concept_id").iter_rows()
+    # A photo or a sentence may be of two concepts, which must then share a fold.
+    content = [
+        frame.select("concept_id", column)
+        for frame, column in ((shown, "sha256"), (paired, "text"), (said, "text"))
     ]
+    items = pl.concat(content, how="diagonal")
+    folds = dict(zip(items["concept_id"], pair_groups(items), strict=True))
+    images_of = _listed(shown, "concept_id", "image_id")
+    captions_of = _listed(paired, "image_id", "caption_id")
+    apart = _listed(said, "concept_id", "caption_id")
+    with_pairs = set(paired["concept_id"])
+
+    def exemplars(name: str) -> Group:
+        ids, fold = images_of.get(name, ()), folds[name]
+        if name in with_pairs:
+            own = tuple(captions_of.get(one, ()) for one in ids)
+            return Group(name, fold, ids, own, paired=True)
+        return Group(name, fold, ids, (apart.get(name, ()),))
+
+    return [exemplars(name) for name in sorted(folds)]
+
+
+def _with_vectors(items: pl.LazyFrame, space: Space, column: str, content: str) -> pl.DataFrame:
+    there = space.scan([], ORIGINAL).select(column)
+    wanted = items.select("concept_id", column, content, "dataset")
+    return wanted.join(there, on=column, how="semi").collect()
+
+
+def _of_concepts(items: pl.DataFrame, datasets: Sequence[str]) -> pl.DataFrame:
+    items = items.filter(pl.col("concept_id").is_not_null())
+    if datasets:
+        items = items.filter(pl.col("dataset").is_in(datasets))
+    return items.drop("dataset")
+
+
+def _listed(rows: pl.DataFrame, key: str, value: str) -> dict[str, tuple[str, ...]]:
+    """Gather the sorted values of each key."""
+    lists = rows.group_by(key).agg(pl.col(value).sort())
+    return {name: tuple(values) for name, values in lists.iter_rows()}
 
 
 def enough(groups: Sequence[Group], k: int, by: Grouping, averaged: Averaged) -> list[Group]:
@@ -146,14 +160,14 @@ def enough(groups: Sequence[Group], k: int, by: Grouping, averaged: Averaged) ->
 
 
 def usual_ks(groups: Sequence[Group], by: Grouping, averaged: Averaged) -> tuple[int, ...]:
-    """Choose numbers of exemplars: the powers of two up to what at least half of the groups have.
+    """Choose numbers of exemplars: the powers of two up to what at least half of the groups that have any have.
 
     Raises
     ------
     InputError
         The grouping has nothing to average on that side.
     """
-    counts = sorted(_counts(groups, by, averaged), reverse=True)
+    counts = sorted(filter(None, _counts(groups, by, averaged)), reverse=True)
     most = counts[(len(counts) - 1) // 2] if counts else 1
     return tuple(2**i for i in range(max(most, 1).bit_length()))
 
@@ -169,8 +183,9 @@ def _counts(groups: Sequence[Group], by: Grouping, averaged: Averaged) -> list[i
 
     def count(group: Group) -> int:
         images = len(group.images)
-        captions = sum(map(len, group.captions)) if by == "image" or not group.paired else images
-        return {"images": images, "captions": captions, "both": min(images, captions)}[averaged]
+        captions = sum(map(bool if group.paired else len, group.captions))
+        both = min(images, captions)
+        return {"images": images, "captions": captions, "both": both}[averaged] if both else 0
 
     return [count(group) for group in groups]
 
@@ -192,22 +207,21 @@ def draw(
     -------
     images, captions
         (G, k) ids of the side that is averaged, (G, 1) of one that is not. Images and captions of one column belong
-        together where the store pairs them.
+        together where the store pairs them; where images alone are averaged, the caption is that of the first image
+        drawn that has one.
     """
     images, captions = [], []
     for group in groups:
-        if len(group.images) == 1:  # one image, many captions
-            images.append([group.images[0]])
-            captions.append(_some(group.captions[0], k, generator))
-            continue
-        order = generator.permutation(len(group.images))[:k]
-        images.append([group.images[i] for i in order])
+        order = generator.permutation(len(group.images)).tolist()
         if group.paired:
-            captions.append(
-                [group.captions[i][generator.integers(len(group.captions[i]))] for i in order]
-            )
+            captioned = [i for i in order if group.captions[i]]
+            if averaged != "images":  # an image without a caption can only be averaged itself
+                order = captioned
+            own = [group.captions[i] for i in captioned[:k]]
+            captions.append([one[generator.integers(len(one))] for one in own])
         else:
             captions.append(_some(group.captions[0], k, generator))
+        images.append([group.images[i] for i in order[:k]])
     width_images = 1 if averaged == "captions" else k
     width_captions = 1 if averaged == "images" else k
     return (

@@ -168,6 +168,50 @@ def test_the_cell_is_chosen_on_groups_that_are_not_scored(db: Database) -> None:
     assert choose(sides, groups, Question(*_but_seed(question, 1)), None, None)[1] != scored
 
 
+def test_a_layer_that_is_the_same_for_every_item_is_not_chosen(
+    tmp_path: Any, make_store: Callable[..., Database]
+) -> None:
+    """As a class token's embedding is: it has no score, and argmax takes what is no number for the most."""
+    constant = {one: [np.ones(3), layers[1]] for one, layers in WORLD["eye"].items()}
+    db = make_store(tmp_path / "s", **{**WORLD, "eye": constant})
+    sides = db.space("eye"), db.space("tongue")
+    groups = gather(db, *sides, "image")
+    question = Question(METRICS["linear-predictivity"], "captions", KS, 2, 5, 0, "cpu")
+    cell, _ = choose(sides, groups, question, None, None)
+    assert (cell.vision, cell.language) == (1, 1)
+
+
+def test_layers_of_which_none_has_a_score_are_refused(
+    tmp_path: Any, make_store: Callable[..., Database]
+) -> None:
+    constant = {one: [np.ones(3)] for one in WORLD["eye"]}
+    db = make_store(tmp_path / "s", **{**WORLD, "eye": constant})
+    with pytest.raises(InputError, match="no layers of 'eye' and 'tongue' have a score"):
+        exemplar_avg(db, "eye", "tongue", k=KS, draws=2, kept=False)
+
+
+def test_what_is_unpaired_is_averaged_or_counted(
+    tmp_path: Any, make_store: Callable[..., Database]
+) -> None:
+    """Of 36 concepts 12 have pairs, 12 captions of their own and 12 no captions: the last alone are left out."""
+    rng = np.random.default_rng(0)
+    images = [f"i{c:02d}-{j}" for c in range(36) for j in range(2)]
+    captions = [one.replace("i", "c") for one in images[:48]]
+    db = make_store(
+        tmp_path / "s",
+        eye={one: [rng.standard_normal(3)] for one in images},
+        tongue={one: [rng.standard_normal(3)] for one in captions},
+        pairs=list(zip(images[:24], captions[:24], strict=True)),
+        concepts={one: f"concept-{one[1:3]}" for one in (*images, *captions)},
+    )
+    for average in ("images", "captions", "both"):
+        found = exemplar_avg(
+            db, "eye", "tongue", average=average, group="concept", k=(1, 2), draws=1, kept=False
+        )
+        assert set(found["n"]) == {24}
+        assert set(found["left_out"]) == {12}
+
+
 def _but_seed(question: Question, seed: int) -> tuple[Any, ...]:
     q = question
     return q.metric, q.averaged, q.ks, q.draws, q.folds, seed, q.device

@@ -58,10 +58,10 @@ def test_an_image_with_each_of_its_captions(store: Callable[..., Database]) -> N
 
 def test_a_caption_with_each_of_its_images(store: Callable[..., Database]) -> None:
     assert _gather(store(), "caption") == [
-        Group("c1", "i1", ("i1",), (("c1",),)),
-        Group("c2", "i1", ("i1", "i2"), (("c2",), ("c2",))),
-        Group("c3", "i1", ("i2",), (("c3",),)),
-        Group("c4", "i3", ("i3",), (("c4",),)),
+        Group("c1", "i1", ("i1",), (("c1",),), paired=True),
+        Group("c2", "i1", ("i1", "i2"), (("c2",), ("c2",)), paired=True),
+        Group("c3", "i1", ("i2",), (("c3",),), paired=True),
+        Group("c4", "i3", ("i3",), (("c4",),), paired=True),
     ]
 
 
@@ -69,8 +69,8 @@ def test_a_concept_with_each_of_its_images_and_their_captions(
     store: Callable[..., Database],
 ) -> None:
     assert _gather(store(concepts=CONCEPTS), "concept") == [
-        Group("cat", "cat", ("i3",), (("c4",),)),
-        Group("dog", "dog", ("i1", "i2"), (("c1", "c2"), ("c2", "c3"))),
+        Group("cat", "cat", ("i3", "i4"), (("c4",), ()), paired=True),  # nothing was said of i4
+        Group("dog", "dog", ("i1", "i2"), (("c1", "c2"), ("c2", "c3")), paired=True),
     ]
 
 
@@ -86,9 +86,39 @@ def test_a_concept_whose_captions_belong_to_no_image(store: Callable[..., Databa
     said = {"c1": "dog", "c2": "dog", "c3": "cat", "c4": "bird"}
     db = store(pairs=[], concepts={**CONCEPTS, **said})
     assert _gather(db, "concept") == [
+        Group("bird", "bird", (), (("c4",),)),  # for enough() to leave out
         Group("cat", "cat", ("i3", "i4"), (("c3",),)),
         Group("dog", "dog", ("i1", "i2"), (("c1", "c2"),)),
     ]
+
+
+def test_each_concept_is_paired_or_not_by_itself(store: Callable[..., Database]) -> None:
+    """A pair of one concept takes nothing from another that has captions of its own, or has none."""
+    db = store(
+        pairs=[("i1", "c1")],
+        concepts={"i1": "dog", "i2": "dog", "i3": "cat", "c3": "cat", "c4": "cat", "i4": "bird"},
+    )
+    groups = _gather(db, "concept")
+    assert groups == [
+        Group("bird", "bird", ("i4",), ((),)),
+        Group("cat", "cat", ("i3",), (("c3", "c4"),)),
+        Group("dog", "dog", ("i1", "i2"), (("c1",), ()), paired=True),
+    ]
+    assert [one.name for one in enough(groups, 1, "concept", "captions")] == ["cat", "dog"]
+    assert [one.name for one in enough(groups, 2, "concept", "captions")] == ["cat"]
+    assert [one.name for one in enough(groups, 2, "concept", "images")] == ["dog"]
+
+
+@pytest.mark.parametrize("pairs", [PAIRS, []])
+@pytest.mark.parametrize(
+    "alike", [{"digests": {"i1": "x", "i3": "x"}}, {"texts": {"c1": "a", "c4": "a"}}]
+)
+def test_concepts_that_share_content_share_a_fold(
+    store: Callable[..., Database], pairs: Any, alike: dict[str, Any]
+) -> None:
+    said = {"c1": "dog", "c4": "cat"}
+    groups = _gather(store(pairs=pairs, concepts={**CONCEPTS, **said}, **alike), "concept")
+    assert [(one.name, one.fold_group) for one in groups] == [("cat", "cat"), ("dog", "cat")]
 
 
 def test_no_concepts(store: Callable[..., Database]) -> None:
@@ -110,9 +140,13 @@ def test_the_wrong_sides_and_data_sets_are_refused(store: Callable[..., Database
 
 
 IMAGE = Group("i", "i", ("i",), (("c1", "c2", "c3"),))
-CAPTION = Group("c", "c", ("i1", "i2"), (("c",), ("c",)))
-PAIRED = Group("p", "p", ("i1", "i2", "i3"), (("a", "b"), ("c",), ("d",)))
+CAPTION = Group("c", "c", ("i1", "i2"), (("c",), ("c",)), paired=True)
+PAIRED = Group("p", "p", ("i1", "i2", "i3"), (("a", "b"), ("c",), ("d",)), paired=True)
+PARTLY = Group("r", "r", ("i1", "i2", "i3"), ((), ("c", "d"), ("e",)), paired=True)
 APART = Group("q", "q", ("i1", "i2"), (("a", "b", "c"),))
+SINGLE = Group("s", "s", ("i1",), (("a", "b", "c", "d"),))
+UNSAID = Group("t", "t", ("i1", "i2"), ((),))
+UNSEEN = Group("u", "u", (), (("a", "b"),))
 
 
 @pytest.mark.parametrize(
@@ -126,6 +160,16 @@ APART = Group("q", "q", ("i1", "i2"), (("a", "b", "c"),))
         (APART, "concept", "images", 2),
         (APART, "concept", "captions", 3),
         (APART, "concept", "both", 2),
+        (PARTLY, "concept", "images", 3),
+        (PARTLY, "concept", "captions", 2),
+        (PARTLY, "concept", "both", 2),
+        (
+            SINGLE,
+            "concept",
+            "captions",
+            4,
+        ),  # of the concept, though there are as many entries as images
+        (SINGLE, "concept", "both", 1),
     ],
 )
 def test_groups_with_too_few_exemplars_are_left_out(
@@ -135,6 +179,12 @@ def test_groups_with_too_few_exemplars_are_left_out(
     message = f"no {by} has {most + 1} exemplars to average; the most is {most}: ask for a smaller"
     with pytest.raises(InputError, match=message):
         enough([group], most + 1, by, averaged)
+
+
+@pytest.mark.parametrize("averaged", ["images", "captions", "both"])
+@pytest.mark.parametrize("group", [UNSAID, UNSEEN])
+def test_a_concept_of_one_side_only_has_no_exemplars(group: Group, averaged: Any) -> None:
+    assert enough([group, APART], 1, "concept", averaged) == [APART]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +230,25 @@ def test_draws_are_without_replacement_and_paired(seed: int) -> None:
     for seen, said in zip(images, captions, strict=True):
         assert sorted(seen) == ["i1", "i2", "i3"]
         assert all(text in own[image] for image, text in zip(seen, said, strict=True))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_images_without_a_caption_are_drawn_where_images_alone_are_averaged(seed: int) -> None:
+    images, captions = draw([PARTLY], 3, "images", _rng(seed))
+    assert sorted(images[0]) == ["i1", "i2", "i3"]
+    own = dict(zip(PARTLY.images, PARTLY.captions, strict=True))
+    first = next(one for one in images[0] if own[one])
+    assert captions[0, 0] in own[first]
+    images, captions = draw([PARTLY], 2, "both", _rng(seed))
+    assert sorted(images[0]) == ["i2", "i3"]
+    assert all(text in own[image] for image, text in zip(images[0], captions[0], strict=True))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_one_image_of_a_concept_still_draws_of_all_its_captions(seed: int) -> None:
+    images, captions = draw([SINGLE], 4, "captions", _rng(seed))
+    assert images.tolist() == [["i1"]]
+    assert sorted(captions[0]) == ["a", "b", "c", "d"]
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2))
