@@ -9,6 +9,7 @@ import typer
 
 from cli.options import DEFAULT_DB, Db
 from cli.render import say
+from vdb.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,8 @@ def coco(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Add photos and captions in COCO's format."""
+    _check_folder(images)
+    _check_file(captions)
     from ingest.datasets.coco import coco as adapter
 
     _add(db, adapter(images, captions, name=name or "coco", prefix=prefix))
@@ -93,6 +96,9 @@ def manifest(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Add what a CSV, JSONL or Parquet table lists."""
+    _check_file(file)
+    if root is not None:
+        _check_folder(root)
     from ingest.datasets.manifest import manifest as adapter
 
     fields = dict(_pair(one) for one in mapping or [])
@@ -109,9 +115,21 @@ def concepts(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Add a folder of images for each concept."""
+    _check_folder(directory)
     from ingest.datasets.concepts import concepts as adapter
 
     _add(db, adapter(directory, name=name, prefix=prefix))
+
+
+def _check_folder(path: Path) -> None:
+    """Say at once, before anything heavy is imported, what the adapters would say."""
+    if not path.is_dir():
+        raise NotFoundError(f"{path.absolute()} is not a folder")
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise NotFoundError(f"{path}: there is no such file")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -51,6 +51,10 @@ Metric = Annotated[
     ),
 ]
 _LINEAR = "linear-predictivity"
+_ASKED = ("control", "direction", "k", "score", "low", "high")
+_LAYERS = ("vision_layer", "language_layer")
+_MEASURED = {"control", "direction", *_LAYERS, "k", "score", "held_out", "low", "high"}
+"""Columns that the table has even where they are the same in every row."""
 
 
 class DirectionOption(StrEnum):
@@ -125,12 +129,16 @@ def alignment(  # noqa: PLR0917 - a command's options
     """
     _check(style, output, picture)
     import vdb
+
+    store = vdb.open(db)  # a mistyped place is told before what is heavy is imported
+    import polars as pl
+
     from analyses.alignment import alignment as analyse
     from analyses.alignment import peaks
     from analyses.controls import CONTROLS
 
     frame = analyse(
-        vdb.open(db),
+        store,
         vision,
         language,
         metric=metric,
@@ -148,7 +156,16 @@ def alignment(  # noqa: PLR0917 - a command's options
         from analyses.pictures import heatmap
 
         _draw(heatmap(frame), picture)
-    render.frame(frame, style, output, peaks(frame))
+    best = peaks(frame).select(
+        pl.lit(vision).alias("vision"),
+        pl.lit(language).alias("language"),
+        pl.lit(metric).alias("metric"),
+        *("control", "direction", *_LAYERS),
+        *("score", "held_out", "low", "high", "n"),
+        pl.lit(folds).alias("folds"),
+        pl.lit(seed).alias("seed"),
+    )
+    render.frame(frame, style, output, best, _MEASURED)
 
 
 @app.command(
@@ -207,11 +224,13 @@ def exemplar_avg(  # noqa: PLR0917 - a command's options
     """Score centroids of k exemplars, beside centroids of what does not belong together."""
     _check(style, output, picture)
     import vdb
+
+    store = vdb.open(db)
     from analyses.exemplar_avg import CONTROLS
     from analyses.exemplar_avg import exemplar_avg as analyse
 
     frame = analyse(
-        vdb.open(db),
+        store,
         vision,
         language,
         average=average.value,
@@ -233,8 +252,19 @@ def exemplar_avg(  # noqa: PLR0917 - a command's options
         from analyses.pictures import curve
 
         _draw(curve(frame), picture)
-    short = frame.select("control", "direction", "k", "score", "low", "high", "n", "cell_rule")
-    render.frame(frame, style, output, short)
+    columns = (
+        "vision",
+        "language",
+        "metric",
+        "average",
+        "group",
+        *_ASKED,
+        "n",
+        "draws",
+        "seed",
+        "cell_rule",
+    )
+    render.frame(frame, style, output, frame.select(columns), _MEASURED)
 
 
 def _controls(given: list[str] | None, known: Sequence[str]) -> Sequence[str]:

@@ -76,7 +76,9 @@ def demo(
     ] = False,
     seed: Seed = 0,
 ) -> None:
-    """Make a world, run four small models over it, ask two questions, write a report; about a minute, no network.
+    """Make a world, run four small models over it, ask two questions, write a report; no network.
+
+    It takes one to two minutes on two cores.
 
     The same command again goes on where it was stopped.
 

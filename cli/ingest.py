@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,12 +16,18 @@ from cli import render
 from cli.options import DEFAULT_DB, Dataset, Db
 from cli.progress import progress
 from cli.render import say
+from vdb.errors import VdbError
 
 if TYPE_CHECKING:
     from ingest.many import Outcome
 
 INTERRUPTED = 130
 _SHOWN = 5
+_SAYS_NOTHING = re.compile(
+    r"(?:models?|checkpoints?(?:-\d+)?|snapshots?|weights|outputs?|[0-9a-f]{40})",
+    re.IGNORECASE,
+)
+"""Names of directories that do not say which model they hold."""
 
 
 class PoolingOption(StrEnum):
@@ -189,6 +197,8 @@ def ingest(  # noqa: PLR0917 - a command's options
     and the run goes on; the exit code is 1 when anything failed.
     """
     import vdb
+
+    store = vdb.open(db)  # a mistyped place is told before what is heavy is imported
     from ingest.encoders.base import EncoderOptions
     from ingest.many import ingest_models
 
@@ -209,9 +219,11 @@ def ingest(  # noqa: PLR0917 - a command's options
         found.append(outcome)
         _tell(outcome, dry_run=dry_run)
 
+    if space is None:
+        _hint(model)
     try:
         ingest_models(
-            vdb.open(db),
+            store,
             model,
             options,
             space=space,
@@ -232,11 +244,27 @@ def ingest(  # noqa: PLR0917 - a command's options
         raise typer.Exit(1)
 
 
+def _hint(models: list[str]) -> None:
+    """Point out the spaces that would be called after a directory whose name says nothing."""
+    from ingest.encoders.load import resolve
+
+    for model in models:
+        try:
+            _, target = resolve(model)
+        except VdbError:  # ingest tells it
+            continue
+        if target.directory is not None and _SAYS_NOTHING.fullmatch(target.model):
+            say(f"space {target.model!r}: give it a better name with --space NAME")
+
+
 def _tell(outcome: Outcome, *, dry_run: bool) -> None:
     if outcome.report is None:
         if os.environ.get("VDB_DEBUG"):
             say(outcome.traceback.rstrip())
         message = str(outcome.error)
+        message = message.removeprefix(
+            f"{Path(outcome.model).name}: "
+        )  # the directory's, named whole below
         say(f"error: {message if outcome.model in message else f'{outcome.model}: {message}'}")
         return
     report, plan = outcome.report, outcome.report.plan

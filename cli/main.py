@@ -10,7 +10,7 @@ import typer
 
 import vdb
 from cli import add, analyze, demo, ingest, models, store
-from vdb.errors import VdbError
+from vdb.errors import NoStoreError, VdbError
 
 app = typer.Typer(
     name="vdb",
@@ -76,5 +76,12 @@ def main() -> None:
     except VdbError as error:
         if os.environ.get("VDB_DEBUG"):
             raise
-        typer.secho(f"error: {error}", err=True, fg="red" if sys.stderr.isatty() else None)
+        typer.secho(f"error: {_told(error)}", err=True, fg="red" if sys.stderr.isatty() else None)
         sys.exit(1)
+
+
+def _told(error: VdbError) -> str:
+    """Say what is wrong, with the advice of the command line where that is not Python's."""
+    if isinstance(error, NoStoreError):
+        return f"no store at {error.uri}; `vdb add` makes one, `--db` or VDB_DB names another"
+    return str(error)

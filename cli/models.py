@@ -31,7 +31,10 @@ def models(
     style: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
-    """List the catalogue: name, modality, layers, widths, size, pooling, licence and repository."""
+    """List the catalogue: name, modality, layers, widths, parameters in millions, pooling and repository.
+
+    The other formats, and `vdb models show NAME`, have family and licence too.
+    """
     if context.invoked_subcommand is not None:
         return
     import polars as pl
@@ -49,17 +52,32 @@ def models(
             "modality": [card.modality for card in cards],
             "family": [card.family for card in cards],
             "layers": [card.layers for card in cards],
-            "widths": [", ".join(map(str, card.widths)) for card in cards],
-            "parameters (M)": [f"{card.parameters:g}" for card in cards],
+            "widths": [list(card.widths) for card in cards],
+            "parameters_millions": [card.parameters for card in cards],
             "pooling": [card.pooling for card in cards],
             "licence": [card.licence for card in cards],
             "repository": [card.repository for card in cards],
-        }
+        },
+        schema_overrides={"widths": pl.List(pl.Int64), "parameters_millions": pl.Float64},
     )
     if family is not None and not cards:
         families = {card.family for card in catalogue().values()}
         raise NotFoundError.named("family", family, families, "`vdb models` lists them all")
-    render.frame(table, style, output)
+    short = table.select(
+        "name",
+        "modality",
+        "layers",
+        pl.Series("widths", [_range(card.widths) for card in cards], pl.String),
+        pl.Series("millions", [f"{card.parameters:g}" for card in cards], pl.String),
+        "pooling",
+        "repository",
+    )
+    render.frame(table, style, output, short)
+
+
+def _range(widths: tuple[int, ...]) -> str:
+    low, high = min(widths), max(widths)
+    return str(low) if low == high else f"{low}-{high}"
 
 
 @app.command(epilog="Example: vdb models show vit-l")

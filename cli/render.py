@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from io import BytesIO
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,10 +15,13 @@ from cli.options import Format
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     import polars as pl
+
+
+_WIDTH = 100
 
 
 def say(message: str) -> None:
@@ -33,11 +37,15 @@ def check(style: Format, output: Path | None) -> None:
     elif output.is_dir():
         raise InputError(f"cannot write {output}: {os.strerror(errno.EISDIR)}")
     elif not output.parent.is_dir():
-        raise InputError(f"cannot write {output}: {os.strerror(errno.ENOENT)}")
+        raise InputError(f"cannot write {output}: the directory {output.parent} is not there")
 
 
 def frame(
-    data: pl.DataFrame, style: Format, output: Path | None, table: pl.DataFrame | None = None
+    data: pl.DataFrame,
+    style: Format,
+    output: Path | None,
+    table: pl.DataFrame | None = None,
+    columns: Collection[str] | None = None,
 ) -> None:
     """Print a result.
 
@@ -50,12 +58,19 @@ def frame(
         A file instead of standard output.
     table : DataFrame, optional
         What of it a person reads first; ``data`` by default.
+    columns : collection of str, optional
+        The table's columns that stay columns; another that is the same in every row is said once, above it.
     """
-    if style is Format.table and output is None:
-        typer.echo(as_table(data if table is None else table))
-        return
     check(style, output)
-    content = _encode(data if style is not Format.table or table is None else table, style)
+    if style is Format.table:
+        shown = data if table is None else table
+        text = as_table(shown) if columns is None else with_facts(shown, columns)
+        if output is None:
+            typer.echo(text)
+            return
+        content = text.encode() + b"\n"
+    else:
+        content = _encode(data, style)
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -70,8 +85,6 @@ def _encode(data: pl.DataFrame, style: Format) -> bytes:
     import polars as pl
 
     buffer = BytesIO()
-    if style is Format.table:
-        return as_table(data).encode() + b"\n"
     if style is Format.json:
         return data.write_json().encode() + b"\n"
     if style is Format.csv:
@@ -81,6 +94,15 @@ def _encode(data: pl.DataFrame, style: Format) -> bytes:
     else:
         data.write_parquet(buffer)
     return buffer.getvalue()
+
+
+def with_facts(data: pl.DataFrame, columns: Collection[str]) -> str:
+    """Lay a frame out with what is the same in every row said once above it, but for ``columns``."""
+    same = [name for name in data.columns if name not in columns and data[name].n_unique() == 1]
+    facts = [f"{name.replace('_', ' ')} {_cell(data[name][0])}" for name in same]
+    said = "\n".join(wrap(", ".join(facts), _WIDTH))
+    table = as_table(data.drop(same))
+    return f"{said}\n\n{table}" if facts else table
 
 
 def as_table(data: pl.DataFrame) -> str:

@@ -1,5 +1,7 @@
 """Commands about the store itself: ``status``, ``failures``, ``report``, ``migrate``."""
 
+# Imports below an opened store are heavy: a mistyped place is told without them.
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -15,9 +17,11 @@ from cli.render import say
 def status(db: Db = DEFAULT_DB, style: OutputFormat = Format.table, output: Output = None) -> None:
     """Show each space: its model, layers, and how many of the store's items it holds, failed or lacks."""
     import vdb
+
+    store = vdb.open(db)
     from vdb.overview import overview
 
-    spaces = overview(vdb.open(db))
+    spaces = overview(store)
     if spaces.is_empty() and style is Format.table:
         say("no space yet; `vdb ingest --model NAME` makes one")
     render.frame(spaces, style, output)
@@ -35,11 +39,11 @@ def failures(
     output: Output = None,
 ) -> None:
     """List the items that could not be ingested, and why; the next `vdb ingest` tries them again."""
-    import polars as pl
-
     import vdb
 
     store = vdb.open(db)
+    import polars as pl
+
     ledger = store.failures()
     if space is not None:
         ledger = ledger.filter(pl.col("space") == store.space(space).name)
@@ -65,14 +69,20 @@ def report(
     Example: vdb report --output report.html
     """
     import vdb
+
+    render.check(Format.table, output)
+    store = vdb.open(db)
     from analyses.report import report_of
 
-    report_of(vdb.open(db), output)
+    report_of(store, output)
     say(f"wrote {output}")
 
 
 def migrate(db: Db = DEFAULT_DB) -> None:
     """Bring a store that an older vdb wrote to this one's schema; copy it first if you want to keep it."""
+    from vdb.place import check_place
+
+    check_place(db, create=False)
     from vdb.database import migrate_database
 
     passed = migrate_database(db)

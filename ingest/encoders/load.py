@@ -71,7 +71,7 @@ def resolve(name: str) -> tuple[str, Target]:
         return prefix, _library_target(name, prefix, rest)
     if _looks_like_a_path(name) or (Path(name).is_dir() and name not in _names()):
         directory = _directory(name, name)
-        return _library_of(directory, directory.name), Target(directory.name, "", directory)
+        return _library_of(directory, name), Target(directory.name, "", directory)
     if colon:
         raise NotFoundError.named(
             "library", prefix, [*LIBRARIES, *_offered()], "say hf:gpt2, for one"
@@ -122,6 +122,8 @@ def _library_of(directory: Path, name: str) -> str:
     """Tell by its files which library a directory is for."""
     if (directory / "modules.json").exists():
         return "st"
+    if not (directory / "config.json").exists():
+        raise ModelError(f"{name}: this directory holds no model: it has no config.json")
     config = read_json(directory / "config.json", name)
     if "architecture" in config:
         return "timm"

@@ -29,7 +29,7 @@ def weight_files(directory: Path, model: str, options: EncoderOptions) -> list[P
     pickled = [p for p in files if p.suffix in PICKLED_WEIGHTS and p.name != "training_args.bin"]
     if not pickled:
         raise ModelError(
-            f"{model}: no weights in the directory {directory.name!r}; it needs a model.safetensors "
+            f"{model}: no weights in its directory; it needs a model.safetensors "
             "(or --random-init SEED for the untrained architecture)"
         )
     if not options.allow_pickle:

@@ -77,7 +77,10 @@ def test_folds_are_refused_beforehand_just_where_one_would_be_too_small(
             [i // 3 for i in range(90)],
             31,
             2,
-            "31 folds of 90 items in 30 groups, which folds never part: each fold needs at least 2 rows; use at most 30",
+            (
+                "31 folds of 90 items in 30 groups, which folds never part: each fold needs at least 2 rows; "
+                "use at most 30"
+            ),
         ),
         (range(3), 2, 2, "2 folds of 3 items: each fold needs at least 2 rows; give more items"),
     ],

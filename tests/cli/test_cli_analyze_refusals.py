@@ -34,7 +34,7 @@ REFUSED_BY_BOTH = [
     ("--device cpv", "no device 'cpv'"),
     ("--folds 16", "16 folds of 30 items: each fold needs at least 2 rows; use at most 15"),
     ("--device cuda:99", "device 'cuda:99' is not here"),
-    ("--output no/such.csv", "cannot write no/such.csv: No such file or directory"),
+    ("--output no/such.csv", "cannot write no/such.csv: the directory no is not there"),
     ("--output .", "cannot write .: Is a directory"),
     ("--picture map.gif", "map.gif: a picture is written as .svg, .png or .json"),
     ("--picture no/map.svg", "cannot write no/map.svg: there is no directory no"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +15,9 @@ import pytest
 from PIL import Image
 
 import vdb
-from cli.render import as_table, size
+from cli.render import as_table, size, with_facts
 from ingest.catalogue import catalogue
+from ingest.datasets import ADAPTERS
 from vdb import books, schema
 from vdb.migrations import MIGRATIONS
 
@@ -33,6 +37,13 @@ def test_models_lists_the_catalogue_in_every_format(vdb_command: Command, tmp_pa
     assert [row["name"] for row in as_json] == names
     as_csv = pl.read_csv(io.BytesIO(vdb_command("models", "--format", "csv").content))
     as_parquet = pl.read_parquet(io.BytesIO(vdb_command("models", "--format", "parquet").content))
+    cards = catalogue().values()
+    assert [row["widths"] for row in as_json] == [list(card.widths) for card in cards]
+    assert as_parquet["widths"].to_list() == [list(card.widths) for card in cards]
+    assert as_csv["widths"].to_list() == [" ".join(map(str, card.widths)) for card in cards]
+    for numbers in (as_csv, as_parquet, pl.DataFrame(as_json)):
+        assert numbers["parameters_millions"].to_list() == [card.parameters for card in cards]
+    assert max(map(len, table)) <= 115
     assert as_csv["name"].to_list() == as_parquet["name"].to_list() == names
     answer = vdb_command("models", "--format", "csv", "--output", tmp_path / "m.csv")
     assert answer.content == b""
@@ -71,7 +82,7 @@ def test_where_there_is_no_store_nothing_is_made(
     answer = vdb_command(*arguments, "--db", "nowhere")
     assert answer.code == 1
     assert answer.error == (
-        "no store at nowhere; `vdb add` makes one, or vdb.open(..., create=True)"
+        "no store at nowhere; `vdb add` makes one, `--db` or VDB_DB names another"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -97,12 +108,14 @@ def test_status_of_a_store_without_spaces_says_what_makes_one(
 
 
 def test_an_output_that_cannot_be_written_is_one_line(study: Path, vdb_command: Command) -> None:
+    file = study / "no" / "such.csv"
     for style in ("table", "csv"):
-        answer = vdb_command(
-            "status", "--db", study, "--format", style, "--output", study / "no" / "such.csv"
-        )
+        answer = vdb_command("status", "--db", study, "--format", style, "--output", file)
         assert answer.code == 1
-        assert "such.csv: No such file or directory" in answer.err
+        assert (
+            answer.err.splitlines()[-1]
+            == f"error: cannot write {file}: the directory {file.parent} is not there"
+        )
 
 
 def test_failures_lists_a_space_and_knows_its_name(study: Path, vdb_command: Command) -> None:
@@ -198,6 +211,62 @@ def test_what_cannot_be_added_is_one_line_and_leaves_no_store(
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("coco", "--images", "nothing", "--captions", "none.json"),
+        ("coco", "--images", ".", "--captions", "none.json"),
+        ("manifest", "none.csv"),
+        ("manifest", "items.csv", "--root", "nothing"),
+        ("concepts", "nothing"),
+    ],
+)
+def test_a_place_that_is_not_there_is_told_in_the_words_of_the_adapters(
+    arguments: tuple[str, ...], vdb_command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "items.csv").write_text("image_path\na.png\n")
+    kind, *places = [one for one in arguments if not one.startswith("--")]
+    options = {"root": places.pop()} if "--root" in arguments else {}
+    with pytest.raises(vdb.VdbError) as refused:
+        list(ADAPTERS[kind](*places, **options))
+    assert vdb_command("add", *arguments).error == str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", "--db", "nope"),
+        ("failures", "--db", "nope"),
+        ("migrate", "--db", "nope"),
+        ("report", "--db", "nope"),
+        ("ingest", "--model", "vit-l", "--db", "nope"),
+        ("analyze", "alignment", "-v", "a", "-l", "b", "--db", "nope"),
+        ("analyze", "exemplar-avg", "-v", "a", "-l", "b", "--db", "nope"),
+        ("add", "coco", "--images", "nope", "--captions", "nope.json"),
+        ("add", "manifest", "nope.csv"),
+        ("add", "concepts", "nope"),
+    ],
+)
+def test_a_mistyped_place_is_told_before_anything_heavy_is_imported(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    code = (
+        "import sys; from cli.main import main; sys.argv[0] = 'vdb'\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, *{'torch', 'lancedb', 'polars'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith("VDB_")},
+    )
+    assert done.stdout.split() == ["1"]
+    assert "nope" in done.stderr
+
+
 def test_a_mapping_without_an_equals_sign_is_wrong_usage(
     vdb_command: Command, tmp_path: Path
 ) -> None:
@@ -205,6 +274,19 @@ def test_a_mapping_without_an_equals_sign_is_wrong_usage(
     answer = vdb_command("add", "manifest", "items.csv", "--map", "caption")
     assert answer.code == 2
     assert "'caption' is not FIELD=COLUMN" in answer.err
+
+
+def test_what_is_the_same_in_every_row_is_said_once() -> None:
+    frame = pl.DataFrame({"vision": ["a", "a"], "k": [1, 1], "n_left": [None, None], "x": [1, 2]})
+    assert with_facts(frame, {"k"}).splitlines() == [
+        "vision a, n left -",
+        "",
+        "k  x",
+        "-  -",
+        "1  1",
+        "1  2",
+    ]
+    assert with_facts(frame, set(frame.columns)) == as_table(frame)
 
 
 def test_tables_align_and_cut_nothing() -> None:
