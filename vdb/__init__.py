@@ -64,7 +64,7 @@ def open(  # noqa: A001 - reads as vdb.open(...), the way gzip.open and PIL.Imag
     NotFoundError
         There is no store there and ``create`` is false.
     StoreError
-        The store was written by a newer vdb, or needs ``vdb migrate`` first.
+        The store cannot be reached, was written by a newer vdb, or needs ``vdb migrate`` first.
     """
     check_place(str(uri), create=create)
     # Imported here so that `import vdb`, `vdb --help` and a mistyped place do not load Lance.
