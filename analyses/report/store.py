@@ -48,6 +48,7 @@ _CURVE_NOTE: Final = (
     "\u201cdiluted\u201d one exemplar of the group with exemplars of others."
 )
 _AVERAGED: Final = {"both": "images and captions"}
+_A: Final = {"image": "an image", "caption": "a caption", "concept": "a concept"}
 _TOLD: Final = {"ks": "k", "cell": "layers"}
 _SIDE: Final = 192
 _SCENES: Final = 8
@@ -190,7 +191,7 @@ def _curve_sections(curves: pl.DataFrame, untrained: Collection[str]) -> list[Se
         metric, average, group = rows.select("metric", "average", "group").row(0)
         sections.append(
             Section(
-                f"Averaging {_AVERAGED.get(average, average)} of a {group}, {metric}{told}",
+                f"Averaging {_AVERAGED.get(average, average)} of {_A[group]}, {metric}{told}",
                 [
                     _CURVE_NOTE,
                     *sorted({f"Layers: {rule}." for rule in rows["cell_rule"]}),
