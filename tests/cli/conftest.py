@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,6 +71,8 @@ def asked_db(
     """Thirty images with three captions each; in layer 1 a caption is its image, rotated, plus noise."""
     rng = np.random.default_rng(7)
     rotation = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    said = list(permutations(["the", "dog", "sees", "a", "red", "ball", "and", "cat"], 4))
+    chosen = np.random.default_rng(8).choice(len(said), 90, replace=False)  # no two say the same
     eye, tongue, pairs, texts, concepts = {}, {}, [], {}, {}
     for i in range(30):
         image, latent = f"img-{i:02d}", rng.standard_normal(4)
@@ -79,7 +82,7 @@ def asked_db(
             caption = f"cap-{i:02d}-{j}"
             noisy = latent + 0.5 * rng.standard_normal(4)
             tongue[caption] = [rng.standard_normal(3), noisy @ rotation, rng.standard_normal(3)]
-            texts[caption] = f"word{i % 5} word{j} of {i}"
+            texts[caption] = " ".join(said[chosen[3 * i + j]])
             pairs.append((image, caption))
     made = tmp_path_factory.mktemp("analyze") / "study"
     return make_store(made, eye=eye, tongue=tongue, pairs=pairs, texts=texts, concepts=concepts)
