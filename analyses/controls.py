@@ -24,6 +24,10 @@ COMPONENTS = 50
 
 _WORD = re.compile(r"\w+")
 _MOST_WORDS = 4096
+_DENSE = 1000
+"""Rows or words up to which all directions are computed: the iteration for a few restarts at random on equal ones."""
+_NOTHING = 1e-6
+"""Of the largest singular value: a direction below it is empty."""
 
 
 def bag_of_words(texts: Sequence[Sequence[str]]) -> NDArray[np.float32]:
@@ -77,8 +81,8 @@ def latent_words(bag: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Returns
     -------
-    (n, min(50, n - 1, V - 1)) float32 array
-        At least one column.
+    (n, at most min(50, n - 1, V - 1)) float32 array
+        At least one column; none for a direction that the counts do not have.
     """
     from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import, and only this needs it
     from scipy.sparse.linalg import svds  # noqa: PLC0415
@@ -90,9 +94,15 @@ def latent_words(bag: NDArray[np.float32]) -> NDArray[np.float32]:
     kept = min(COMPONENTS, rows - 1, words - 1)
     if kept < 1:
         return weighted.astype(np.float32)
-    start = np.ones(min(rows, words))  # of the iteration, so that every run gives the same
-    left, scale, _ = svds(csr_array(weighted), k=kept, v0=start)
-    order = np.argsort(-scale)
+    if min(rows, words) <= _DENSE:
+        left, scale, _ = np.linalg.svd(weighted, full_matrices=False)
+    else:
+        start = np.ones(min(rows, words))  # of the iteration, so that every run gives the same
+        left, scale, _ = svds(csr_array(weighted), k=kept, v0=start)
+    order = np.argsort(-scale, kind="stable")[:kept]
+    order = order[
+        scale[order] > _NOTHING * scale.max()
+    ]  # the rest is rounding, which scaling would blow up
     components: NDArray[np.float32] = np.asarray(left * scale, dtype=np.float32)
     chosen: NDArray[np.float32] = components[:, order]
     return chosen

@@ -108,3 +108,10 @@ def test_few_words_still_give_a_direction(texts: list[str]) -> None:
     assert found.shape[0] == len(texts)
     assert found.shape[1] >= 1
     assert np.isfinite(found).all()
+
+
+def test_latent_words_are_the_same_again_where_directions_are_equal_or_empty() -> None:
+    bag = bag_of_words([[f"word{i % 5} word0 twin{i % 5}"] for i in range(30)])
+    first, again = latent_words(bag), latent_words(bag)
+    assert np.array_equal(first, again)
+    assert first.shape[1] == np.linalg.matrix_rank(bag)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,6 +143,35 @@ def test_a_mistake_is_one_line_and_nothing_is_stored(
     assert answer.code == 1
     assert words in answer.error
     assert vdb.open(study).spaces().collect().is_empty()
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("model", True), ("0123456789" * 4, True), ("vit", False)]
+)
+def test_a_space_named_after_a_directory_that_says_nothing_is_pointed_out(
+    name: str, told: bool, study: Path, vdb_command: Command, tiny_vision: Path
+) -> None:
+    directory = study.with_name(name)
+    shutil.copytree(tiny_vision, directory)
+    hint = f"space {name!r}: give it a better name with --space NAME"
+    dry = ("ingest", "--model", directory, "--device", "cpu", "--dry-run")
+    answer = vdb_command(*dry)
+    assert answer.code == 0
+    assert (hint in answer.err.splitlines()) == told
+    assert hint not in vdb_command(*dry, "--space", "eye").err
+
+
+def test_a_directory_without_a_model_is_named_once(
+    study: Path, vdb_command: Command, tiny_vision: Path
+) -> None:
+    assert study.is_dir()
+    empty = study.with_name("rb")
+    empty.mkdir()
+    answer = vdb_command("ingest", "--model", empty)
+    assert answer.error == f"{empty}: this directory holds no model: it has no config.json"
+    (empty / "config.json").write_text((tiny_vision / "config.json").read_text())
+    answer = vdb_command("ingest", "--model", empty, "--device", "cpu")
+    assert answer.error.startswith(f"{empty}: no weights in its directory; it needs")
 
 
 def test_another_recipe_is_refused_by_its_fields(
