@@ -248,7 +248,7 @@ def test_a_run_that_fails_is_recorded_and_keeps_no_rows(
     tmp_path: Any, make_store: Callable[..., Database]
 ) -> None:
     db = make_store(tmp_path / "s", **WORLD)
-    with pytest.raises(InputError, match="119 groups cannot fill 200 folds"):
+    with pytest.raises(InputError, match="200 folds of 120 items in 119 groups"):
         alignment(db, "eye", "tongue", folds=200)
     assert db.runs().collect()["outcome"][0].startswith("failed: 119 groups cannot fill")
     assert db.results() == []
