@@ -250,7 +250,7 @@ def test_a_run_that_fails_is_recorded_and_keeps_no_rows(
     db = make_store(tmp_path / "s", **WORLD)
     with pytest.raises(InputError, match="200 folds of 120 items in 119 groups"):
         alignment(db, "eye", "tongue", folds=200)
-    assert db.runs().collect()["outcome"][0].startswith("failed: 119 groups cannot fill")
+    assert db.runs().collect()["outcome"][0].startswith("failed: 200 folds of 120 items")
     assert db.results() == []
 
 
