@@ -134,8 +134,8 @@ def alignment(  # noqa: PLR0917 - a command's options
     import polars as pl
 
     from analyses.alignment import alignment as analyse
-    from analyses.alignment import peaks
     from analyses.controls import CONTROLS
+    from analyses.peaks import peaks, with_score
 
     frame = analyse(
         store,
@@ -155,7 +155,7 @@ def alignment(  # noqa: PLR0917 - a command's options
     if picture is not None:
         from analyses.pictures import heatmap
 
-        _draw(heatmap(frame), picture)
+        _draw(heatmap(with_score(frame)), picture)
     best = peaks(frame).select(
         pl.lit(vision).alias("vision"),
         pl.lit(language).alias("language"),
