@@ -181,6 +181,10 @@ def _ask(db: Database, seed: int, watch: Progress) -> None:
                 "both",
                 "--group",
                 "concept",
+                "--draws",
+                "3",
+                "--dataset",
+                "exemplars",
             ]
             exemplar_avg(
                 db,
@@ -192,6 +196,6 @@ def _ask(db: Database, seed: int, watch: Progress) -> None:
                 controls=EXEMPLAR_CONTROLS if trained else (),
                 datasets=["exemplars"],
                 seed=seed,
-                command=shlex.join([*command, "--draws", "3", "--dataset", "exemplars"]),
+                command=shlex.join(command if trained else [*command, "--control", "none"]),
                 progress=watch,
             )
