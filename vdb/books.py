@@ -93,9 +93,13 @@ def _versions() -> dict[str, str]:
 
 
 def record_failures(
-    db: Database, space: str, failures: Iterable[tuple[str, str, str]], run_id: str
+    db: Database,
+    space: str,
+    failures: Iterable[tuple[str, str, str]],
+    run_id: str,
+    status: str = schema.FAILED,
 ) -> None:
-    """Enter ``(item id, variant, reason)`` in the ledger; a later failure of the same item takes its place."""
+    """Enter ``(item id, variant, reason)`` in the ledger; a later entry of the same item takes its place."""
     last = {(item_id, variant): reason for item_id, variant, reason in failures}
     rows = [
         {
@@ -103,6 +107,7 @@ def record_failures(
             "space": space,
             "item_id": item_id,
             "variant": variant,
+            "status": status,
             "reason": reason,
             "run_id": run_id,
             "failed_at": now(),

@@ -84,8 +84,16 @@ class Database:
         return self.read("pairs")
 
     def segments(self) -> pl.LazyFrame:
-        """Return the masks: ``image_id``, ``category``, ``is_thing``, size and COCO ``counts``."""
+        """Return the masks: ``image_id``, ``category``, ``is_thing``, ``is_crowd``, size and COCO ``counts``."""
         return self.read("segments")
+
+    def trials(self) -> pl.LazyFrame:
+        """Return the forced choices: ``direction``, ``query_id``, ``candidate_0``, ``candidate_1``, ``label``, ..."""
+        return self.read("trials")
+
+    def variants(self) -> pl.LazyFrame:
+        """Return the variants in use: ``variant``, ``modality``, ``kind``, ``definition``, ``fingerprint``."""
+        return self.read("variants")
 
     # The store's own books --------------------------------------------------------------------------------------------
 
@@ -212,7 +220,7 @@ class Database:
         InputError
             The query cannot be read, is not a question, reads a file, or names a table or column that is not there.
         """
-        frames = {name: self.read(name) for name in schema.TABLES if name != "meta"}
+        frames = {name: self.read(name) for name in schema.TABLES if name not in {"meta", "blobs"}}
         for name in self._named(_SPACE):
             table = tables.open_if_there(self._connection, _SPACE + name)
             if table is not None:

@@ -7,11 +7,12 @@ that names both places. The same text under two ids is two captions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import polars as pl
 
-from vdb import schema, tables
+from vdb import blobs, schema, tables
+from vdb.blobs import EMBEDDED
 from vdb.errors import InputError
 from vdb.names import LONGEST_ID, id_problem
 
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
 
     from vdb.database import Database
 
-_ORDER = ("concepts", "images", "captions", "pairs", "segments")
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+_ORDER = (
+    "concepts",
+    "images",
+    "captions",
+    "pairs",
+    "segments",
+    "trials",
+    "variants",
+    "image_variants",
+    "caption_variants",
+)
 """What is referred to comes before what refers to it, so that a killed run leaves nothing dangling."""
 
 _CONTENT: dict[str, tuple[str, ...]] = {
@@ -30,17 +43,50 @@ _CONTENT: dict[str, tuple[str, ...]] = {
     "images": ("sha256", "concept_id"),
     "captions": ("text", "concept_id"),
     "pairs": (),
-    "segments": ("category", "is_thing", "height", "width", "counts"),
+    "segments": ("segmentation", "category", "is_thing", "is_crowd", "height", "width", "counts"),
+    "trials": ("direction", "query_id", "candidate_0", "candidate_1", "label", "weight", "gap"),
+    "variants": ("kind", "fingerprint"),
+    "image_variants": ("sha256",),
+    "caption_variants": ("text",),
 }
 """What may not differ between two rows of one id. Where a file lies may: it is then said to have moved."""
 
-_REFERENCES: tuple[tuple[str, str, str], ...] = (
-    ("images", "concept_id", "concepts"),
-    ("captions", "concept_id", "concepts"),
-    ("pairs", "image_id", "images"),
-    ("pairs", "caption_id", "captions"),
-    ("segments", "image_id", "images"),
+
+class Reference(NamedTuple):
+    """A column of ``table`` that holds ids of ``target``: in every row, or in the trials of one direction."""
+
+    table: str
+    column: str
+    target: str
+    direction: str | None = None
+
+    def rows(self, frame: Frame) -> Frame:
+        """Return the rows in which the reference is made."""
+        made = pl.col(self.column).is_not_null()
+        if self.direction is not None:
+            made &= pl.col("direction") == self.direction
+        return frame.filter(made)
+
+
+REFERENCES: tuple[Reference, ...] = (
+    Reference("images", "concept_id", "concepts"),
+    Reference("captions", "concept_id", "concepts"),
+    Reference("pairs", "image_id", "images"),
+    Reference("pairs", "caption_id", "captions"),
+    Reference("segments", "image_id", "images"),
+    Reference("trials", "query_id", "captions", schema.TEXT_TO_IMAGE),
+    Reference("trials", "candidate_0", "images", schema.TEXT_TO_IMAGE),
+    Reference("trials", "candidate_1", "images", schema.TEXT_TO_IMAGE),
+    Reference("trials", "query_id", "images", schema.IMAGE_TO_TEXT),
+    Reference("trials", "candidate_0", "captions", schema.IMAGE_TO_TEXT),
+    Reference("trials", "candidate_1", "captions", schema.IMAGE_TO_TEXT),
+    Reference("image_variants", "image_id", "images"),
+    Reference("caption_variants", "caption_id", "captions"),
 )
+"""Every column that names a row of another table."""
+
+_MOVABLE = ("images", "image_variants")
+_FEW = 20_000  # rows whose ids are looked up rather than joined with the whole table
 
 
 @dataclass(slots=True)
@@ -53,29 +99,39 @@ class Added:
         Rows by table.
     moved : int
         Images that were there and whose file now lies elsewhere.
+    embedded : int
+        Images whose bytes the store took in.
     """
 
     added: dict[str, int] = field(default_factory=dict)
     unchanged: dict[str, int] = field(default_factory=dict)
     moved: int = 0
+    embedded: int = 0
 
     def __iadd__(self, other: Added) -> Added:
         for mine, theirs in ((self.added, other.added), (self.unchanged, other.unchanged)):
             for name, rows in theirs.items():
                 mine[name] = mine.get(name, 0) + rows
         self.moved += other.moved
+        self.embedded += other.embedded
         return self
 
 
-def add(db: Database, batch: Mapping[str, pl.DataFrame]) -> Added:
+def add(
+    db: Database,
+    batch: Mapping[str, pl.DataFrame],
+    contents: Iterable[tuple[str, bytes]] = (),
+) -> Added:
     """Add items to a store.
 
     Parameters
     ----------
     db : Database
     batch : mapping of str to DataFrame
-        ``concepts``, ``images``, ``captions``, ``pairs``, ``segments``, any of them left out; the columns of
-        :mod:`vdb.schema` without ``key``.
+        ``concepts``, ``images``, ``captions``, ``pairs``, ``segments``, ``trials``, ``variants``, ``image_variants``,
+        ``caption_variants``, any of them left out; the columns of :mod:`vdb.schema` without ``key``.
+    contents : iterable of (str, bytes)
+        SHA-256 and bytes of the images that the store is to hold itself; read only once the rows are known to be good.
 
     Returns
     -------
@@ -91,13 +147,13 @@ def add(db: Database, batch: Mapping[str, pl.DataFrame]) -> Added:
         raise InputError(f"no table of items is called {', '.join(sorted(unknown))}")
     frames = {name: _keyed(name, batch[name]) for name in _ORDER if name in batch}
     frames = {name: _collapse(name, frame) for name, frame in frames.items() if len(frame)}
-    for name, column, target in _REFERENCES:
-        if name in frames:
-            _check_references(db, frames[name], column, target, frames.get(target))
+    for reference in REFERENCES:
+        if reference.table in frames:
+            _check_reference(db, frames[reference.table], reference, frames.get(reference.target))
     news = {name: _against_store(db, name, frame) for name, frame in frames.items()}
     # Everything that can be refused has been by now; from here on rows are only written.
     ready = {name: [_arrow(name, part) for part in parts] for name, parts in news.items()}
-    report = Added()
+    report = Added(embedded=blobs.keep(db, contents))  # before the rows that need them
     for name, (new, moved) in ready.items():
         added = tables.insert(db.table(name), new) if len(new) else 0
         if added < len(new):  # another process added some of them meanwhile: the same ones?
@@ -174,13 +230,25 @@ def _against_store(
     db: Database, name: str, frame: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Part the rows into new ones and known ones that moved."""
-    there = db.read(name).with_columns(keys(schema.KEYED_BY[name]).alias("key"))
+    parts = schema.KEYED_BY[name]
+    there = _looked_up(db, name, parts[0], frame[parts[0]])
+    there = there.with_columns(keys(parts).alias("key"))
     known = frame.lazy().join(there, on="key", how="inner", suffix="_there").collect()
     _refuse_conflict(name, known, " in the store")
     new = frame.join(known, on="key", how="anti")
-    if name != "images" or known.is_empty():
+    if name not in _MOVABLE or known.is_empty():
         return new, frame.clear()
-    return new, known.filter(pl.col("uri") != pl.col("uri_there")).select(frame.columns)
+    elsewhere = pl.col("uri") != pl.col("uri_there")
+    outside = (
+        pl.col("uri_there").str.starts_with(EMBEDDED).not_()
+    )  # what the store holds stays there
+    return new, known.filter(elsewhere & outside).select(frame.columns)
+
+
+def _looked_up(db: Database, name: str, column: str, ids: pl.Series) -> pl.LazyFrame:
+    """Return at least the rows of a table whose ``column`` is among ``ids``, without reading all for a few."""
+    there = db.read(name)
+    return there if len(ids) > _FEW else there.filter(pl.col(column).is_in(ids.unique().implode()))
 
 
 def _refuse_conflict(name: str, joined: pl.DataFrame, place: str) -> None:
@@ -194,16 +262,17 @@ def _refuse_conflict(name: str, joined: pl.DataFrame, place: str) -> None:
         )
 
 
-def _check_references(
-    db: Database, frame: pl.DataFrame, column: str, target: str, coming: pl.DataFrame | None
+def _check_reference(
+    db: Database, frame: pl.DataFrame, reference: Reference, coming: pl.DataFrame | None
 ) -> None:
-    wanted = frame.filter(pl.col(column).is_not_null()).select(column, "source")
+    column, target = reference.column, reference.target
+    wanted = reference.rows(frame).select(column, "source")
     [identity] = schema.KEYED_BY[target]
     if coming is not None:
         wanted = wanted.join(coming, left_on=column, right_on=identity, how="anti")
     if wanted.is_empty():
         return
-    there = db.read(target).select(identity)
+    there = _looked_up(db, target, identity, wanted[column]).select(identity)
     dangling = wanted.lazy().join(there, left_on=column, right_on=identity, how="anti").collect()
     for row in dangling.head(1).iter_rows(named=True):
         more = f" (and {len(dangling) - 1} more)" if len(dangling) > 1 else ""

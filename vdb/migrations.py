@@ -15,9 +15,40 @@ from vdb import schema, tables
 from vdb.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-MIGRATIONS: dict[int, Callable[[Any], None]] = {}
+
+def _to_2(connection: Any) -> None:  # noqa: ANN401 - lancedb is untyped
+    """Say of each segment who drew it and whether it is a crowd, and of each entry of the ledger what it means.
+
+    Only the demo world, which covers each pixel once and draws no crowds, wrote segments under version 1.
+    """
+    _fill(connection, "segments", {"segmentation": "panoptic", "is_crowd": False})
+    _fill(connection, "failures", {"status": schema.FAILED})
+
+
+def _fill(connection: Any, name: str, values: dict[str, Any]) -> None:  # noqa: ANN401 - untyped
+    """Rewrite a table with new columns, the same value in each row; one commit, and none where it was done."""
+    table = tables.open_if_there(connection, name)
+    layout = schema.TABLES[name]
+    if table is None or table.schema.equals(layout):
+        return
+
+    def filled() -> Iterator[pa.RecordBatch]:
+        for batch in table.to_lance().to_batches():
+            columns = [
+                pa.repeat(pa.scalar(values[field.name], field.type), len(batch))
+                if field.name in values
+                else batch.column(field.name)
+                for field in layout
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=layout)
+
+    rows = pa.RecordBatchReader.from_batches(layout, filled())
+    connection.create_table(name, rows, schema=layout, mode="overwrite")
+
+
+MIGRATIONS: dict[int, Callable[[Any], None]] = {1: _to_2}
 """Version n -> a function of the connection that makes a store of version n one of version n + 1.
 
 Each must be safe to run again after it was killed half-way: the version is raised only after it returns.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vdb.recipe import Layer, Modality, StoredDtype
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised by one with every change of the tables below; vdb.migrations leads from each version to the next."""
 
 DATA_STORAGE_VERSION = "2.2"
@@ -32,6 +32,14 @@ _KEY = pa.field(
 def _text(name: str, *, nullable: bool = False) -> pa.Field:
     return pa.field(name, pa.string(), nullable=nullable)
 
+
+FAILED = "failed"
+INAPPLICABLE = "inapplicable"
+"""What the ledger says of an item: something went wrong, or it cannot have that variant."""
+
+TEXT_TO_IMAGE = "text-to-image"
+IMAGE_TO_TEXT = "image-to-text"
+"""The directions of a trial: from what is asked about to what is chosen from."""
 
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -70,14 +78,80 @@ SEGMENTS = pa.schema(
         _KEY,
         _text("image_id"),
         _text("segment_id"),
+        _text(
+            "segmentation"
+        ),  # who drew it: "panoptic" covers each pixel once, "instances" only some things
         _text("category"),
         pa.field("is_thing", pa.bool_(), nullable=False),
+        pa.field("is_crowd", pa.bool_(), nullable=False),  # many things under one mask
         pa.field("height", pa.int32(), nullable=False),
         pa.field("width", pa.int32(), nullable=False),
         _text("counts"),  # COCO's compressed run-length encoding, as pycocotools writes it
         _text("dataset"),
         _text("source"),
     ]
+)
+
+TRIALS = pa.schema(
+    [
+        _KEY,
+        _text("trial_id"),
+        _text(
+            "direction"
+        ),  # "text-to-image": a caption and two images; "image-to-text": the reverse
+        _text("query_id"),
+        _text("candidate_0"),
+        _text("candidate_1"),
+        pa.field(
+            "label", pa.float64(), nullable=False
+        ),  # 1: people took candidate 0; 0: 1; 0.5: a tie
+        pa.field("weight", pa.float64(), nullable=False),
+        pa.field(
+            "gap", pa.float64(), nullable=True
+        ),  # how much further up the preferred one was rated
+        pa.field("scores_0", pa.list_(pa.float64()), nullable=True),  # one a judge
+        pa.field("scores_1", pa.list_(pa.float64()), nullable=True),
+        _text("judge", nullable=True),  # who judged, where each trial has one judge
+        _text("dataset"),
+        _text("source"),
+    ]
+)
+
+# Variants. What vdb can compute has its definition here alone; what somebody else made has its files or texts too.
+VARIANTS = pa.schema(
+    [
+        _KEY,
+        _text("variant"),
+        _text("modality"),
+        _text("kind", nullable=True),  # "appearance" or "semantic", where it was said
+        _text("definition"),  # JSON: parameters, version, tagger, ...
+        _text("fingerprint"),
+        _text("source"),
+    ]
+)
+IMAGE_VARIANTS = pa.schema(
+    [
+        _KEY,
+        _text("image_id"),
+        _text("variant"),
+        _text("uri"),
+        _text("sha256"),
+        _text("dataset"),
+        _text("source"),
+    ]
+)
+CAPTION_VARIANTS = pa.schema(
+    [
+        _KEY,
+        _text("caption_id"),
+        _text("variant"),
+        _text("text"),
+        _text("dataset"),
+        _text("source"),
+    ]
+)
+BLOBS = pa.schema(
+    [_KEY, _text("sha256"), pa.field("data", pa.large_binary(), nullable=False)],
 )
 
 # The store's own books.
@@ -98,6 +172,9 @@ FAILURES = pa.schema(
         _text("space"),
         _text("item_id"),
         _text("variant"),
+        _text(
+            "status"
+        ),  # "failed"; or "inapplicable": the item cannot have the variant, which is no fault
         _text("reason"),
         _text("run_id"),
         pa.field("failed_at", _TIME, nullable=False),
@@ -135,6 +212,11 @@ TABLES: dict[str, pa.Schema] = {
     "captions": CAPTIONS,
     "pairs": PAIRS,
     "segments": SEGMENTS,
+    "trials": TRIALS,
+    "variants": VARIANTS,
+    "image_variants": IMAGE_VARIANTS,
+    "caption_variants": CAPTION_VARIANTS,
+    "blobs": BLOBS,
     "spaces": SPACES,
     "failures": FAILURES,
     "runs": RUNS,
@@ -148,6 +230,11 @@ KEYED_BY: dict[str, tuple[str, ...]] = {
     "captions": ("caption_id",),
     "pairs": ("image_id", "caption_id"),
     "segments": ("image_id", "segment_id"),
+    "trials": ("trial_id",),
+    "variants": ("modality", "variant"),
+    "image_variants": ("image_id", "variant"),
+    "caption_variants": ("caption_id", "variant"),
+    "blobs": ("sha256",),
     "spaces": ("space",),
     "failures": ("space", "item_id", "variant"),
     "runs": ("run_id",),

@@ -32,7 +32,8 @@ def columns_of(table: str) -> pl.Schema:
 
     Parameters
     ----------
-    table : {"concepts", "images", "captions", "pairs", "segments"}
+    table : str
+        A table of items: "images", "trials", ...
     """
     schema = TABLES[table]
     empty = pl.DataFrame(schema.empty_table())
@@ -44,7 +45,8 @@ def frame(table: str, columns: Mapping[str, Any]) -> pl.DataFrame:
 
     Parameters
     ----------
-    table : {"concepts", "images", "captions", "pairs", "segments"}
+    table : str
+        A table of items: "images", "trials", ...
     columns : mapping of str to Series, sequence or scalar
         A scalar fills its column. A nullable column may be left out and is null.
 
@@ -136,8 +138,11 @@ class Batch:
 
     Attributes
     ----------
-    concepts, images, captions, pairs, segments : pl.DataFrame
+    concepts, images, captions, pairs, segments, trials, variants, image_variants, caption_variants : pl.DataFrame
         Rows of the tables of those names in vdb.schema, without ``key``; empty unless given.
+    contents : mapping of str to bytes
+        SHA-256 and encoded bytes of the images that have no file of their own: the store holds them, and their ``uri``
+        is :func:`vdb.blobs.embedded_uri`'s.
     notices : tuple of str
         What the user should be told although nothing is wrong: files left out, empty folders.
     """
@@ -147,6 +152,13 @@ class Batch:
     captions: pl.DataFrame = field(default_factory=lambda: frame_of_none("captions"))
     pairs: pl.DataFrame = field(default_factory=lambda: frame_of_none("pairs"))
     segments: pl.DataFrame = field(default_factory=lambda: frame_of_none("segments"))
+    trials: pl.DataFrame = field(default_factory=lambda: frame_of_none("trials"))
+    variants: pl.DataFrame = field(default_factory=lambda: frame_of_none("variants"))
+    image_variants: pl.DataFrame = field(default_factory=lambda: frame_of_none("image_variants"))
+    caption_variants: pl.DataFrame = field(
+        default_factory=lambda: frame_of_none("caption_variants")
+    )
+    contents: Mapping[str, bytes] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
     def tables(self) -> dict[str, pl.DataFrame]:
@@ -157,6 +169,10 @@ class Batch:
             "captions": self.captions,
             "pairs": self.pairs,
             "segments": self.segments,
+            "trials": self.trials,
+            "variants": self.variants,
+            "image_variants": self.image_variants,
+            "caption_variants": self.caption_variants,
         }
 
     def __post_init__(self) -> None:

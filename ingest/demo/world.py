@@ -168,8 +168,10 @@ def _segments(scene: Scene, labels: NDArray[np.int8]) -> Iterator[dict[str, Any]
         encoded = coco_mask.encode(np.asfortranarray(labels == label, dtype=np.uint8))
         yield {
             "segment_id": segment_id,
+            "segmentation": "panoptic",
             "category": category,
             "is_thing": label != BACKGROUND,
+            "is_crowd": False,
             "height": labels.shape[0],
             "width": labels.shape[1],
             "counts": encoded["counts"].decode("ascii"),

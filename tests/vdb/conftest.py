@@ -154,8 +154,10 @@ def items() -> Callable[..., dict[str, pl.DataFrame]]:
                 {
                     "image_id": images,
                     "segment_id": ["1"] * n,
+                    "segmentation": ["instances"] * n,
                     "category": ["animal"] * n,
                     "is_thing": [True] * n,
+                    "is_crowd": [False] * n,
                     "height": [8] * n,
                     "width": [8] * n,
                     "counts": ["0h1"] * n,

@@ -1,0 +1,211 @@
+"""What a variant is: an item altered on purpose, by a pure function of the item, its settings and a seed.
+
+A variant belongs to the registry (:data:`ingest.variants.VARIANTS`) or comes from an entry point in the group
+``vdb.variants``. What is asked for on the command line, ``patch-shuffle:grid=14``, is a variant with settings:
+a :class:`Chosen`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from vdb.errors import InputError, VdbError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from vdb.recipe import Modality
+
+Kind = Literal["appearance", "semantic"]
+"""Whether only what an item looks or reads like is altered, or also what is in it or said by it."""
+
+Need = Literal["masks", "tagger", "vocabulary"]
+"""What a variant has to know beyond the item itself."""
+
+Setting = int | float | str
+
+
+class Inapplicable(VdbError):  # noqa: N818 - not an error: the item has nothing to alter
+    """An item cannot have a variant: it has no mask, no noun, no number. Counted and told, never a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A setting of a variant.
+
+    Attributes
+    ----------
+    default : int, float or str
+        Also gives the type that a setting is read as.
+    summary : str
+        A few words: what it is, in which unit.
+    low, high : float, optional
+        Smallest and largest value of a number, both allowed.
+    choices : tuple of str
+        What a text may be; anything when empty.
+    """
+
+    default: Setting
+    summary: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def parse(self, name: str, text: str) -> Setting:
+        """Read a setting.
+
+        Raises
+        ------
+        InputError
+            It is not of the default's type, out of range, or none of the choices.
+        """
+        try:
+            value = type(self.default)(text)
+        except ValueError:
+            wanted = {int: "a whole number", float: "a number"}[type(self.default)]
+            raise InputError(f"{name} must be {wanted}, not {text!r}") from None
+        if isinstance(value, str):
+            if self.choices and value not in self.choices:
+                raise InputError(f"{name} must be one of {', '.join(self.choices)}, not {text!r}")
+        elif not (
+            (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+        ):  # written so that NaN fails too
+            raise InputError(f"{name} must be from {self.low} to {self.high}, not {text}")
+        return value
+
+
+SEED = Parameter(0, "seed of everything random", low=0, high=2**63 - 1)
+"""The parameter of every variant that draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One mask of an image.
+
+    Attributes
+    ----------
+    category : str
+    is_thing : bool
+        A thing is countable (a dog); stuff is not (grass).
+    is_crowd : bool
+        Many things under one mask.
+    mask : (height, width) array of bool
+        In the pixels of the decoded image.
+    """
+
+    category: str
+    is_thing: bool
+    is_crowd: bool
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageItem:
+    """What a variant of an image sees.
+
+    Attributes
+    ----------
+    item_id : str
+    image : PIL.Image.Image
+        Upright 8-bit RGB; not to be changed in place.
+    segments : tuple of Segment
+        For variants that need ``masks``: never empty then, all of one segmentation (panoptic where there is one).
+    """
+
+    item_id: str
+    image: Image.Image
+    segments: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word or mark of a caption.
+
+    Attributes
+    ----------
+    text : str
+        As it stands in the caption.
+    tag : str
+        Universal part of speech (universaldependencies.org/u/pos): NOUN, VERB, ADJ, DET, ADP, PUNCT, ...
+    lemma : str
+        The form a dictionary has.
+    start : int
+        Index of its first character in the caption; what lies between tokens is white space.
+    plural : bool
+        Of a noun: whether its form is plural.
+    """
+
+    text: str
+    tag: str
+    lemma: str
+    start: int
+    plural: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextItem:
+    """What a variant of a caption sees.
+
+    Attributes
+    ----------
+    item_id : str
+    text : str
+    tokens : tuple of Token
+        For variants that need a ``tagger``; empty otherwise.
+    vocabulary : mapping of str to tuple of str
+        For variants that need a ``vocabulary``: words of the item's data set by what they can stand in for,
+        as :mod:`ingest.variants.vocabulary` makes it.
+    """
+
+    item_id: str
+    text: str
+    tokens: tuple[Token, ...] = ()
+    vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A way to alter items.
+
+    Attributes
+    ----------
+    name : str
+        Lower case, words joined by dashes: ``patch-shuffle``.
+    modality : {"image", "text"}
+    kind : {"appearance", "semantic"}
+    summary : str
+        One line, for lists and docs.
+    apply : callable
+        ``apply(item, rng, **settings)`` gives the altered PIL image (RGB) or text. Pure: no state, no clock, nothing
+        random but ``rng``; safe in threads. Raises :class:`Inapplicable` where there is nothing to alter.
+    parameters : mapping of str to Parameter
+        With :data:`SEED` under ``seed`` where ``apply`` draws (``apply`` itself is not handed ``seed``).
+    needs : frozenset of str
+    version : int
+        Raised whenever the same settings give another outcome: a part of the fingerprint.
+    libraries : callable
+        From the settings to the packages whose version decides the outcome (an inpainting), for the fingerprint.
+    """
+
+    name: str
+    modality: Modality
+    kind: Kind
+    summary: str
+    apply: Callable[..., Any]
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    needs: frozenset[Need] = frozenset()
+    version: int = 1
+    libraries: Callable[[Mapping[str, Setting]], tuple[str, ...]] = lambda settings: ()  # noqa: ARG005
+
+
+def rng_of(name: str, seed: int, item_id: str) -> np.random.Generator:
+    """Make the generator of one item under one variant: the same in any order, process and batch."""
+    digest = hashlib.sha256(f"{name}\0{seed}\0{item_id}".encode()).digest()
+    return np.random.default_rng(np.frombuffer(digest, np.uint32))

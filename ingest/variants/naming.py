@@ -1,0 +1,126 @@
+"""Variants as people write them, ``patch-shuffle:grid=14``, and what each comes to exactly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from ingest.variants.base import rng_of
+from ingest.variants.registry import find_variant
+from vdb.errors import InputError, NotFoundError
+from vdb.schema import ORIGINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ingest.variants.base import ImageItem, Setting, TextItem, Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A variant with its settings.
+
+    Attributes
+    ----------
+    variant : Variant
+    settings : mapping of str to int, float or str
+        All of them, in the order of the variant's parameters.
+    """
+
+    variant: Variant
+    settings: Mapping[str, Setting]
+
+    @property
+    def name(self) -> str:
+        """What the column ``variant`` holds: the name, and each setting that is not the default.
+
+        However it was written, one choice has one name.
+        """
+        told = [
+            f"{name}={value}"
+            for name, value in self.settings.items()
+            if value != self.variant.parameters[name].default
+        ]
+        return ":".join([self.variant.name, *told])
+
+    def definition(self, **more: str) -> dict[str, Any]:
+        """Say everything that decides the outcome, for the fingerprint: ``more`` is the tagger and its version."""
+        variant = self.variant
+        libraries = {name: version(name) for name in variant.libraries(self.settings)}
+        return {
+            "name": variant.name,
+            "version": variant.version,
+            "settings": dict(self.settings),
+            "libraries": libraries,
+            **more,
+        }
+
+    def apply(self, item: ImageItem | TextItem) -> Any:  # noqa: ANN401 - a PIL image or a str, by variant.modality
+        """Alter an item.
+
+        Raises
+        ------
+        Inapplicable
+            There is nothing to alter.
+        """
+        settings = {name: value for name, value in self.settings.items() if name != "seed"}
+        seed = int(self.settings.get("seed", 0))
+        return self.variant.apply(item, rng_of(self.variant.name, seed, item.item_id), **settings)
+
+
+def fingerprint_of(definition: Mapping[str, Any]) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a definition."""
+    text = json.dumps(definition, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def split_names(written: Iterable[str]) -> list[str]:
+    """Split ``["grayscale,blur", "blur"]`` into names, each once, in order.
+
+    Raises
+    ------
+    InputError
+        One is empty.
+    """
+    names = [name.strip() for one in written for name in one.split(",")]
+    if "" in names:
+        raise InputError(f"an empty name among the variants {', '.join(written)!r}")
+    return list(dict.fromkeys(names))
+
+
+def choose(written: str) -> Chosen:
+    """Read one variant with settings: ``NAME``, or ``NAME:SETTING=VALUE:...``.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such variant or setting; near misses are suggested.
+    InputError
+        A setting is malformed or out of range, or stands twice.
+    """
+    name, *rest = written.split(":")
+    if name == ORIGINAL:
+        raise InputError(f"{written!r}: {ORIGINAL} is no variant that is made")
+    variant = find_variant(name)
+    given: dict[str, str] = {}
+    for setting in rest:
+        key, equals, value = setting.partition("=")
+        if not (key and equals and value):
+            raise InputError(f"variant {written!r}: {setting!r} is not SETTING=VALUE")
+        if key not in variant.parameters:
+            raise NotFoundError.named(
+                "setting", key, variant.parameters, place=f"of variant {name!r}"
+            )
+        if key in given:
+            raise InputError(f"variant {written!r}: {key} stands twice")
+        given[key] = value
+    settings = {
+        key: parameter.parse(f"variant {name!r}: {key}", given[key])
+        if key in given
+        else parameter.default
+        for key, parameter in variant.parameters.items()
+    }
+    return Chosen(variant, settings)
