@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 import vdb
+from ingest.sources import read_bytes
+from vdb.blobs import EMBEDDED
 from vdb.items import Added, add
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ingest.datasets.base import Batch
     from vdb.database import Database
 
 
 def add_dataset(
-    uri: str, batches: Iterator[Batch], notice: Callable[[str], None]
+    uri: str,
+    batches: Iterator[Batch],
+    notice: Callable[[str], None],
+    *,
+    embed: bool = False,
 ) -> tuple[Database, Added]:
     """Add everything that an adapter yields, making the store when there is none.
 
@@ -27,6 +37,8 @@ def add_dataset(
         From an adapter of :mod:`ingest.datasets`.
     notice : callable
         Told what the user should know although nothing is wrong.
+    embed : bool
+        Keep the encoded bytes of each image in the store, which can then be moved or published by itself.
 
     Returns
     -------
@@ -44,5 +56,26 @@ def add_dataset(
         for message in batch.notices:
             notice(message)
         db = db or vdb.open(uri, create=True)
-        report += add(db, batch.tables())
+        contents: Iterable[tuple[str, bytes]] = batch.contents.items()
+        if embed:
+            outside = _outside(batch)
+            contents = chain(contents, ((sha256, read_bytes(at)) for at, sha256 in outside))
+            batch = _embedded(batch)  # noqa: PLW2901 - the same batch
+        report += add(db, batch.tables(), contents)
     return db or vdb.open(uri, create=True), report
+
+
+def _outside(batch: Batch) -> Iterator[tuple[str, str]]:
+    """Yield where each image lies that the store does not hold, and its SHA-256; each content once."""
+    files = pl.concat(rows.select("uri", "sha256") for rows in (batch.images, batch.image_variants))
+    files = files.filter(pl.col("uri").str.starts_with(EMBEDDED).not_())
+    return files.unique("sha256", keep="first", maintain_order=True).iter_rows()
+
+
+def _embedded(batch: Batch) -> Batch:
+    uri = (EMBEDDED + pl.col("sha256")).alias("uri")
+    return replace(
+        batch,
+        images=batch.images.with_columns(uri),
+        image_variants=batch.image_variants.with_columns(uri),
+    )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.images import decode, read_bytes, verify_content
+from ingest.images import decode, verify_content
+from ingest.sources import read_bytes
 from vdb.errors import ModelError, VdbError
 from vdb.schema import ORIGINAL
 from vdb.writer import Row

@@ -10,7 +10,6 @@ import hashlib
 import io
 import struct
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,21 +61,6 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
-
-
-def read_bytes(uri: str) -> bytes:
-    """Read a local file whole.
-
-    Raises
-    ------
-    InputError
-        It is gone or cannot be read.
-    """
-    try:
-        return Path(uri).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(f"{uri} cannot be read: {reason}") from error
 
 
 def verify_content(data: bytes, sha256: str) -> None:

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from ingest import images
-from ingest.images import DECODING, MAX_PIXELS, decode, read_bytes, verify_content
+from ingest.images import DECODING, MAX_PIXELS, decode, verify_content
+from ingest.sources import read_bytes
 from vdb.errors import InputError
 
 

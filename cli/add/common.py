@@ -1,0 +1,78 @@
+"""What the commands of ``vdb add`` share: options, checks, and the report of what was added."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.render import say
+from vdb.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ingest.datasets.base import Batch
+
+app = typer.Typer(
+    no_args_is_help=True, help="Add images, captions, concepts and pairs to the store."
+)
+
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", envvar="VDB_NAME", metavar="NAME", help="Name of the data set in the store."
+    ),
+]
+Prefix = Annotated[
+    str,
+    typer.Option(
+        "--prefix",
+        envvar="VDB_PREFIX",
+        metavar="TEXT",
+        help="Put before image and caption ids, where two data sets share them.",
+    ),
+]
+Embed = Annotated[
+    bool,
+    typer.Option(
+        "--embed",
+        envvar="VDB_EMBED",
+        help="Keep the images' bytes in the store, so that it can be moved or published by itself.",
+    ),
+]
+
+
+def check_folder(path: Path) -> None:
+    """Say at once, before anything heavy is imported, what the adapters would say."""
+    if not path.is_dir():
+        raise NotFoundError(f"{path.absolute()} is not a folder")
+
+
+def check_file(path: Path) -> None:
+    """Say at once that a file is not there."""
+    if not path.exists():
+        raise NotFoundError(f"{path}: there is no such file")
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Read ``FIELD=COLUMN``."""
+    field, equals, column = text.partition("=")
+    if not (field and equals and column):
+        raise typer.BadParameter(f"{text!r} is not FIELD=COLUMN", param_hint="--map")
+    return field, column
+
+
+def add_batches(uri: str, batches: Iterator[Batch], *, embed: bool = False) -> None:
+    """Add what an adapter yields, and say what that came to."""
+    from ingest.add import add_dataset
+
+    _, report = add_dataset(uri, batches, notice=say, embed=embed)
+    for table, rows in report.added.items():
+        unchanged = report.unchanged[table]
+        say(f"{table}: {rows} added" + (f", {unchanged} there already" if unchanged else ""))
+    if report.embedded:
+        say(f"images: the bytes of {report.embedded} are in the store now")
+    if report.moved:
+        say(f"images: {report.moved} were there under another path, which is now this one")

@@ -1,0 +1,51 @@
+"""``vdb add manifest``: what a table lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.add.common import Embed, Name, Prefix, add_batches, app, check_file, check_folder, pair
+from cli.options import DEFAULT_DB, Db
+
+
+@app.command(epilog="Example: vdb add manifest items.csv --map image_path=file --map caption=text")
+def manifest(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="CSV, JSONL or Parquet; a row an image, a caption or a pair."
+        ),
+    ],
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="Read FIELD (image_path, image_id, caption, caption_id, concept_id) from COLUMN; may be repeated.",
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root",
+            envvar="VDB_ROOT",
+            metavar="DIR",
+            help="Directory that image paths start from; the file's own.",
+        ),
+    ] = None,
+    name: Name = None,
+    prefix: Prefix = "",
+    embed: Embed = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Add what a CSV, JSONL or Parquet table lists."""
+    check_file(file)
+    if root is not None:
+        check_folder(root)
+    from ingest.datasets.manifest import manifest as adapter
+
+    fields = dict(pair(one) for one in mapping or [])
+    add_batches(db, adapter(file, mapping=fields, name=name, prefix=prefix, root=root), embed=embed)
