@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vdb import schema, tables
 from vdb.errors import StoreError
@@ -62,10 +63,10 @@ def recorded_version(connection: Any) -> int | None:  # noqa: ANN401 - lancedb i
     table = tables.open_if_there(connection, "meta")
     if table is None:
         return None
-    meta = table.to_arrow().to_pylist()
+    meta = tables.read(table, ["value"], pc.field("key") == _VERSION)["value"].to_pylist()
     if not meta and tables.names(connection) == ["meta"]:
         return None  # killed, or another process is, between making its first table and writing into it
-    version = {row["key"]: row["value"] for row in meta}.get(_VERSION, "none")
+    version = meta[0] if meta else "none"
     if not version.isdecimal():
         raise StoreError(f"the store's table `meta` has {version!r} for a schema version: damaged")
     return int(version)

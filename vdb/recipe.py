@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from vdb.differences import differences
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 Modality = Literal["image", "text"]
 StoredDtype = Literal["float16", "float32"]
@@ -100,29 +102,5 @@ class Recipe:
 
     def differences(self, other: Recipe) -> list[str]:
         """Name each field in which ``other`` differs, as ``field: this -> that``."""
-        mine, theirs = (dict(_leaves(json.loads(one.to_json()))) for one in (self, other))
-        return [
-            f"{_dotted(path)}: {_shown(mine.get(path))} -> {_shown(theirs.get(path))}"
-            for path in sorted(mine.keys() | theirs.keys())
-            if path != ("model",) and mine.get(path) != theirs.get(path)
-        ]
-
-
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:  # noqa: ANN401 - JSON
-    """Yield the way to each leaf and the leaf as JSON: 1, 1.0 and true differ there as in the fingerprint."""
-    if isinstance(value, dict) and value:
-        for name, item in value.items():
-            yield from _leaves(item, (*path, name))
-    elif isinstance(value, list) and value:
-        for i, item in enumerate(value):
-            yield from _leaves(item, (*path, f"[{i}]"))
-    else:
-        yield path, json.dumps(value, ensure_ascii=False)
-
-
-def _dotted(path: tuple[str, ...]) -> str:
-    return ".".join(path).replace(".[", "[")
-
-
-def _shown(leaf: str | None) -> str:
-    return "absent" if leaf is None else leaf.strip('"')
+        mine, theirs = (json.loads(replace(one, model="").to_json()) for one in (self, other))
+        return differences(mine, theirs)
