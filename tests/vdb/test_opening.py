@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from vdb.database import Database
 
+NOW = schema.SCHEMA_VERSION
+
 
 def test_no_store_is_said_and_none_is_made(tmp_path: Path) -> None:
     for place in (tmp_path / "nowhere", tmp_path):
@@ -107,18 +109,18 @@ def test_a_store_records_its_version(db: Database) -> None:
 
 def test_a_newer_store_is_left_alone(db: Database) -> None:
     connection = tables.connect(db.uri, None)
-    migrations.record_version(connection, schema.SCHEMA_VERSION + 1)
-    with pytest.raises(StoreError, match="newer than this vdb's 1: upgrade vdb"):
+    migrations.record_version(connection, NOW + 1)
+    with pytest.raises(StoreError, match=f"newer than this vdb's {NOW}: upgrade vdb"):
         vdb.open(db.uri)
     with pytest.raises(StoreError, match="newer"):
         migrations.migrate(connection)
 
 
 def test_an_older_store_asks_for_migration(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", NOW + 2)
     with pytest.raises(StoreError, match="run `vdb migrate`"):
         vdb.open(db.uri)
-    with pytest.raises(StoreError, match="no migration leads on from schema version 1"):
+    with pytest.raises(StoreError, match=f"no migration leads on from schema version {NOW}"):
         migrations.migrate(tables.connect(db.uri, None))
 
 
@@ -126,25 +128,25 @@ def test_migrations_lead_on_and_may_be_killed(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = tables.connect(db.uri, None)
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", NOW + 2)
     passed: list[str] = []
 
     def first(_: object) -> None:
-        passed.append("1 to 2")
+        passed.append("first")
 
     def second(_: object) -> None:
-        passed.append("2 to 3")
-        if passed.count("2 to 3") == 1:
+        passed.append("second")
+        if passed.count("second") == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(migrations, "MIGRATIONS", {1: first, 2: second})
+    monkeypatch.setattr(migrations, "MIGRATIONS", {NOW: first, NOW + 1: second})
     with pytest.raises(KeyboardInterrupt):
         migrations.migrate(connection)
-    assert migrations.recorded_version(connection) == 2
-    with pytest.raises(StoreError, match="schema version 2"):
+    assert migrations.recorded_version(connection) == NOW + 1
+    with pytest.raises(StoreError, match=f"schema version {NOW + 1}"):
         vdb.open(db.uri)
-    assert migrations.migrate(connection) == [3]
-    assert passed == ["1 to 2", "2 to 3", "2 to 3"]
+    assert migrations.migrate(connection) == [NOW + 2]
+    assert passed == ["first", "second", "second"]
     assert vdb.open(db.uri).spaces().collect().is_empty()
     assert migrations.migrate(connection) == []
 
