@@ -1,0 +1,175 @@
+"""Variants by what the pixels belong to: things or stuff, kept, removed, or as shapes alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from PIL import Image
+
+from ingest.variants.base import ImageItem, Inapplicable, Need, Parameter, Segment, Variant
+from ingest.variants.images.fills import FILL, fill_in, libraries
+from vdb.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+LARGEST: Final = "largest"
+ALL: Final = "all"
+
+
+def things_only(item: ImageItem, _rng: np.random.Generator, fill: str) -> Image.Image:
+    """Keep the things, crowds too, and fill everything else.
+
+    Raises
+    ------
+    Inapplicable
+        There is no thing, or nothing else.
+    """
+    things = [segment for segment in item.segments if segment.is_thing]
+    if not (kept := covered(item, things)).any():
+        raise Inapplicable("it has no things")
+    return fill_in(item.image, ~kept, fill)
+
+
+def stuff_only(item: ImageItem, _rng: np.random.Generator, fill: str) -> Image.Image:
+    """Keep the stuff and fill everything else: things, and what no mask covers.
+
+    Raises
+    ------
+    Inapplicable
+        There is no stuff, as where an image has masks of instances alone, or nothing else.
+    """
+    stuff = [segment for segment in item.segments if not segment.is_thing]
+    if not (kept := covered(item, stuff)).any():
+        raise Inapplicable(
+            "it has no masks of stuff (panoptic masks have them, instances have none)"
+        )
+    return fill_in(item.image, ~kept, fill)
+
+
+def object_removed(
+    item: ImageItem, _rng: np.random.Generator, which: str, fill: str
+) -> Image.Image:
+    """Remove one thing, all things, or all of a category, and fill where they were.
+
+    ``largest`` goes by pixels, among things that are not crowds; of equals the first. ``all`` and a category take
+    crowds too.
+
+    Raises
+    ------
+    Inapplicable
+        There is no such thing, or nothing but.
+    """
+    things = [segment for segment in item.segments if segment.is_thing and segment.mask.any()]
+    if which == LARGEST:
+        chosen = sorted(
+            (thing for thing in things if not thing.is_crowd),
+            key=lambda thing: -np.count_nonzero(thing.mask),
+        )[:1]
+    else:
+        chosen = [thing for thing in things if which in (ALL, thing.category)]
+    removed = covered(item, chosen)
+    if not chosen:
+        raise Inapplicable(
+            "it has no things"
+            if which in (LARGEST, ALL)
+            else f"it has no thing of category {which!r}"
+        )
+    return fill_in(item.image, removed, fill)
+
+
+def silhouette(item: ImageItem, _rng: np.random.Generator) -> Image.Image:
+    """Draw the things, crowds too, in black on white; things that touch make one shape.
+
+    Raises
+    ------
+    Inapplicable
+        There is no thing, or nothing else and so no shape.
+    """
+    things = [segment for segment in item.segments if segment.is_thing]
+    shape = covered(item, things)
+    if not shape.any():
+        raise Inapplicable("it has no things")
+    if shape.all():
+        raise Inapplicable("things cover the whole image: there is no shape to see")
+    return Image.fromarray((~shape).view(np.uint8) * np.uint8(255)).convert("RGB")
+
+
+def covered(item: ImageItem, segments: Iterable[Segment]) -> NDArray[np.bool_]:
+    """Return where an image is covered by any of some segments.
+
+    Parameters
+    ----------
+    item : ImageItem
+    segments : iterable of Segment
+        Of the item.
+
+    Returns
+    -------
+    (height, width) array of bool
+
+    Raises
+    ------
+    InputError
+        Any mask of the item, asked for or not, is not of the image's size.
+    """
+    size = (item.image.height, item.image.width)
+    for segment in item.segments:
+        if segment.mask.shape != size:
+            there = " x ".join(map(str, segment.mask.shape[::-1]))
+            raise InputError(
+                f"a mask of {segment.category!r} has {there} pixels, the image {size[1]} x {size[0]}; "
+                "masks and image must be of one version"
+            )
+    union = np.zeros(size, np.bool_)
+    for segment in segments:
+        union |= segment.mask
+    return union
+
+
+_MASKS: Final[frozenset[Need]] = frozenset({"masks"})
+
+VARIANTS = (
+    Variant(
+        "things-only",
+        "image",
+        "semantic",
+        "Things alone, the rest filled.",
+        things_only,
+        {"fill": FILL},
+        _MASKS,
+        libraries=libraries,
+    ),
+    Variant(
+        "stuff-only",
+        "image",
+        "semantic",
+        "Stuff alone, the rest filled.",
+        stuff_only,
+        {"fill": FILL},
+        _MASKS,
+        libraries=libraries,
+    ),
+    Variant(
+        "object-removed",
+        "image",
+        "semantic",
+        "The largest thing, all, or a category taken out.",
+        object_removed,
+        {"which": Parameter(LARGEST, f"{LARGEST}, {ALL}, or a category"), "fill": FILL},
+        _MASKS,
+        libraries=libraries,
+    ),
+    Variant(
+        "silhouette",
+        "image",
+        "semantic",
+        "Things in black on white.",
+        silhouette,
+        needs=_MASKS,
+    ),
+)
+"""The variants by masks."""
