@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
-from ingest.datasets.base import text_column
-from ingest.datasets.json_text import KINDS, parse_json, read_text
+from ingest.datasets import manifest_fast
+from ingest.datasets.json_text import read_text
+from ingest.datasets.manifest_lines import CsvLines, JsonLines
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-FIELDS = ("image_path", "image_id", "caption", "caption_id", "concept_id")
-"""What a row of a manifest can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +27,8 @@ class Layout:
         What the table is called in messages: "manifest".
     fields : tuple of str
         Every field there is.
-    needed : tuple of str
-        The fields of which a table must have one at least; none where empty.
+    needed : tuple of (str or tuple of str)
+        The fields of which a table must have one at least, or all of several; none where empty.
     ids : frozenset of str
         Fields that may be whole numbers too, which are then read as text.
     numbers : frozenset of str
@@ -45,7 +39,7 @@ class Layout:
 
     what: str
     fields: tuple[str, ...]
-    needed: tuple[str, ...] = ()
+    needed: tuple[str | tuple[str, ...], ...] = ()
     ids: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
@@ -53,12 +47,20 @@ class Layout:
 
 MANIFEST = Layout(
     "manifest",
-    FIELDS,
-    needed=("image_path", "caption"),
+    (
+        "image_path",
+        "image_id",
+        "caption",
+        "caption_id",
+        "concept_id",
+        "variant",
+        "variant_kind",
+    ),
+    needed=("image_path", "caption", ("image_id", "caption_id")),
     ids=frozenset({"image_id", "caption_id", "concept_id"}),
-    optional=frozenset({"concept_id"}),
+    optional=frozenset({"concept_id", "variant", "variant_kind"}),
 )
-"""A row is an image, a caption or both."""
+"""A row is an image, a caption, both, a pair of two that stand elsewhere, or somebody's variant of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,13 @@ class Rows:
         ``source``: ``items.csv:12``.
     unused : list of str
         Columns of the file that stand for no field.
+    has_null : bool
+        Whether the format tells an empty text from none; CSV does not.
     """
 
     frame: pl.DataFrame
     unused: list[str]
+    has_null: bool
 
 
 def read_rows(file: Path, mapping: Mapping[str, str], layout: Layout = MANIFEST) -> Rows:
@@ -101,7 +106,7 @@ def read_rows(file: Path, mapping: Mapping[str, str], layout: Layout = MANIFEST)
         known = ", ".join(sorted(_READERS))
         hint = "; for COCO captions: vdb add coco" if file.suffix == ".json" else ""
         raise InputError(f"{file.name}: the name of a {layout.what} ends in one of {known}{hint}")
-    columns, lines, unused = reader(file, mapping, layout)
+    lines, header, columns = reader(file, mapping, layout)
     if not len(lines):
         raise InputError(f"{file.name}: the {layout.what} has no rows")
     made = {
@@ -109,10 +114,16 @@ def read_rows(file: Path, mapping: Mapping[str, str], layout: Layout = MANIFEST)
         for field in layout.fields
     }
     source = pl.format("{}:{}", pl.lit(file.name), pl.Series(lines)).alias("source")
-    return Rows(pl.DataFrame(made).with_columns(source), unused)
+    chosen = {mapping.get(field, field) for field in columns}
+    unused = [column for column in header if column not in chosen]
+    has_null = reader not in (_read_csv, _read_tsv)
+    return Rows(pl.DataFrame(made).with_columns(source), unused, has_null)
 
 
-_Read = tuple[dict[str, pl.Series], "Sequence[int] | pl.Series", list[str]]
+class _Read(NamedTuple):
+    lines: Sequence[int] | pl.Series
+    header: Sequence[str]
+    columns: dict[str, pl.Series]  # by field
 
 
 def _choose(
@@ -129,58 +140,35 @@ def _choose(
         for field in layout.fields
         if field in mapping or field in header
     }
-    if layout.needed and not chosen.keys() & set(layout.needed):
+    ways = [(way,) if isinstance(way, str) else way for way in layout.needed]
+    if ways and not any(chosen.keys() >= set(way) for way in ways):
         raise InputError(
-            f"{file.name}:1: no column {' and none '.join(layout.needed)}, only "
-            f"{', '.join(header) or 'nothing'}; say which is which: --map {layout.needed[0]}=COLUMN"
+            f"{file.name}:1: no column {' and none '.join(' with '.join(way) for way in ways)}, only "
+            f"{', '.join(header) or 'nothing'}; say which is which: --map {ways[0][0]}=COLUMN"
         )
     return chosen
-
-
-def _unused(header: Sequence[str], chosen: Mapping[str, str]) -> list[str]:
-    return [column for column in header if column not in chosen.values()]
 
 
 def _read_csv(
     file: Path, mapping: Mapping[str, str], layout: Layout, delimiter: str = ","
 ) -> _Read:
-    rows, lines = _csv_rows(file, delimiter)
-    if not rows:
-        raise InputError(f"{file.name}:1: no header; its first line must name the columns")
-    header, rows, lines = rows[0], rows[1:], lines[1:]
+    text = read_text(file)
+    lines: Sequence[int]
+    column: Callable[[int], pl.Series]
+    if fast := manifest_fast.read_csv(text, delimiter):
+        header, rows = fast
+        lines, column = range(2, rows.height + 2), rows.to_series
+    else:
+        slow = CsvLines(text, file.name, delimiter)
+        header, lines, column = slow.header, slow.lines, slow.column
     chosen = _choose(file, header, mapping, layout)
-    for column in chosen.values():
-        if header.count(column) > 1:
-            raise InputError(f"{file.name}:1: two columns are called {column!r}")
-    if {len(row) for row in rows} - {len(header)}:
-        at = next(i for i, row in enumerate(rows) if len(row) != len(header))
-        raise InputError(
-            f"{file.name}:{lines[at]}: {len(rows[at])} fields where the header has {len(header)}; "
-            "a comma or a line break within a field must stand in quotes"
-        )
-    columns = {}
-    for field, column in chosen.items():
-        index = header.index(column)
-        columns[field] = pl.Series([row[index] for row in rows], dtype=pl.String)
+    for name in chosen.values():
+        if header.count(name) > 1:
+            raise InputError(f"{file.name}:1: two columns are called {name!r}")
+    columns = {field: column(header.index(name)) for field, name in chosen.items()}
     for field in layout.optional & columns.keys():  # CSV has no null: an empty cell says "none"
         columns[field] = columns[field].replace("", None)
-    return columns, lines, _unused(header, chosen)
-
-
-def _csv_rows(file: Path, delimiter: str) -> tuple[list[list[str]], list[int]]:
-    reader = csv.reader(io.StringIO(read_text(file), newline=""), delimiter=delimiter, strict=True)
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    line = 1
-    try:
-        for row in reader:
-            if row:  # else a blank line
-                rows.append(row)
-                lines.append(line)
-            line = reader.line_num + 1  # a quoted field may span several lines
-    except csv.Error as error:
-        raise InputError(f"{file.name}:{line}: malformed CSV: {error}") from None
-    return rows, lines
+    return _Read(lines, header, columns)
 
 
 def _read_tsv(file: Path, mapping: Mapping[str, str], layout: Layout) -> _Read:
@@ -188,43 +176,29 @@ def _read_tsv(file: Path, mapping: Mapping[str, str], layout: Layout) -> _Read:
 
 
 def _read_jsonl(file: Path, mapping: Mapping[str, str], layout: Layout) -> _Read:
-    objects: list[dict[str, Any]] = []
-    lines: list[int] = []
-    for number, line in enumerate(read_text(file).split("\n"), 1):
-        if not line or line.isspace():
-            continue
-        value = parse_json(line, file.name, number)
-        if not isinstance(value, dict):
-            found = KINDS[type(value)]
-            raise InputError(f"{file.name}:{number}: {found}; each line must be a JSON object")
-        objects.append(value)
-        lines.append(number)
-    header = list(dict.fromkeys(chain.from_iterable(objects)))
-    chosen = _choose(file, header, mapping, layout)
+    text = read_text(file)
+    wanted = {field: mapping.get(field, field) for field in layout.fields}
+    # A column that stands for a number, or for two fields, is the careful reader's.
+    if len(set(wanted.values())) == len(wanted) and not layout.numbers:
+        ids = {wanted[field] for field in layout.ids}
+        if fast := manifest_fast.read_json_lines(text, wanted.values(), ids):
+            header, rows = fast
+            chosen = _choose(file, header, mapping, layout)
+            columns = {field: rows[name] for field, name in chosen.items()}
+            return _Read(range(1, rows.height + 1), header, columns)
+    slow = JsonLines(text, file.name)
+    chosen = _choose(file, slow.header, mapping, layout)
     columns = {
-        field: _json_column(file, field, column, [o.get(column) for o in objects], lines, layout)
-        for field, column in chosen.items()
+        field: slow.column(name, field, _also(field, layout)) for field, name in chosen.items()
     }
-    return columns, lines, _unused(header, chosen)
+    return _Read(slow.lines, slow.header, columns)
 
 
-def _json_column(
-    file: Path, field: str, column: str, values: list[Any], lines: list[int], layout: Layout
-) -> pl.Series:
-    kinds: set[type] = {str, type(None)}
-    if field in layout.ids:
-        kinds |= {int}
+def _also(field: str, layout: Layout) -> tuple[type, ...]:
+    """Say what a field may be in JSON besides text."""
     if field in layout.numbers:
-        kinds |= {int, float, bool}
-    found = set(map(type, values))
-    if found - kinds:
-        at = next(i for i, value in enumerate(values) if type(value) not in kinds)
-        raise InputError(
-            f"{file.name}:{lines[at]}: {column} is {KINDS[type(values[at])]}; {field} must be text"
-        )
-    if found & {int, float, bool}:
-        values = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
-    return text_column(values, lambda i: f"{file.name}:{lines[i]}: {column}")
+        return (int, float, bool)
+    return (int,) if field in layout.ids else ()
 
 
 def _read_parquet(file: Path, mapping: Mapping[str, str], layout: Layout) -> _Read:
@@ -241,8 +215,7 @@ def _read_parquet(file: Path, mapping: Mapping[str, str], layout: Layout) -> _Re
         field: _parquet_column(file, field, table[column], layout)
         for field, column in chosen.items()
     }
-    lines = pl.int_range(1, table.height + 1, eager=True)
-    return columns, lines, _unused(header, chosen)
+    return _Read(pl.int_range(1, table.height + 1, eager=True), header, columns)
 
 
 def _parquet_column(file: Path, field: str, column: pl.Series, layout: Layout) -> pl.Series:
