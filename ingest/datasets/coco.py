@@ -1,49 +1,67 @@
-"""COCO captions: ``images`` and ``annotations`` in one JSON file, the photos in a folder."""
+"""COCO: photos in a folder; captions, instance masks and panoptic masks in JSON files, each of them optional."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
+from PIL import Image
 
 from ingest.datasets.base import (
     Batch,
     caption_frame,
     check_texts,
+    frame,
     image_frame,
     one_each,
     pair_frame,
-    prefixed,
-    text_column,
 )
+from ingest.datasets.coco_instances import instance_segments
+from ingest.datasets.coco_json import read_document, refuse_dangling
+from ingest.datasets.coco_masks import MaskFile
+from ingest.datasets.coco_panoptic import panoptic_segments
 from ingest.datasets.files import Root, hash_files, locate_all
-from ingest.datasets.json_text import KINDS, line_of_element, parse_json, read_text
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-_ID = (int, str)
-_TEXT = (str,)
+    from ingest.datasets.base import Where
+
+_ORIENTATION_TAG = 0x0112
+_ON_ITS_SIDE = 5  # EXIF orientations from here on swap height and width
 
 
 def coco(
-    images_dir: str | Path, captions_file: str | Path, *, name: str = "coco", prefix: str = ""
+    images_dir: str | Path,
+    captions_file: str | Path | None = None,
+    *,
+    instances_file: str | Path | None = None,
+    panoptic_file: str | Path | None = None,
+    panoptic_masks: str | Path | None = None,
+    name: str = "coco",
+    prefix: str = "",
 ) -> Iterator[Batch]:
-    """Read a COCO captions file and the photos it names, as one batch.
+    """Read COCO's files and the photos they name, as one batch.
 
-    Ids are the file's own, as text: image ``397133``, caption ``370509``. Images that have no
-    caption are items like the others.
+    Ids are the files' own, as text: image ``397133``, caption ``370509``, segments ``instances:1727`` and
+    ``panoptic:3226956``. The photos of the data set are those that the captions file lists, all of which must be there;
+    without one, those that a file of masks lists and that are there, so that masks can be added later. Masks of other
+    photos are left out and counted.
 
     Parameters
     ----------
     images_dir : path
         The folder that ``file_name`` is relative to.
-    captions_file : path
+    captions_file : path, optional
         Such as ``captions_val2017.json``.
+    instances_file : path, optional
+        Such as ``instances_val2017.json``: polygons and run lengths.
+    panoptic_file, panoptic_masks : path, optional
+        Such as ``panoptic_val2017.json``, and the folder of its PNGs.
     name : str
         The dataset's name in the store.
     prefix : str
@@ -52,19 +70,55 @@ def coco(
     Raises
     ------
     NotFoundError
-        The file or the folder is not there.
+        A file or folder is not there.
     InputError
         Malformed JSON, a missing or mistyped field, an annotation of an image that is not listed,
-        one id for two things, a photo that is missing or outside the folder. The message names the
-        line and the entry, and nothing is yielded.
+        one id for two things, a photo that is missing or outside the folder, a mask that is malformed or does not fit
+        its photo. The message names the line and the entry, and nothing is yielded.
     """
     root = Root(Path(images_dir))
-    file = Path(captions_file)
-    text = read_text(file)
-    document = parse_json(text, file.name)
-    listed = _section(document, "images", text, file.name)
-    annotated = _section(document, "annotations", text, file.name)
+    if captions_file is None and instances_file is None and panoptic_file is None:
+        raise InputError("neither captions nor instances nor a panoptic file: nothing to add")
+    if (panoptic_file is None) != (panoptic_masks is None):
+        raise InputError("a panoptic file and the folder of its PNGs go together")
+    batch = Batch()
+    if captions_file is not None:
+        batch = _captions(root, Path(captions_file), name, prefix)
+    masks = _masks(instances_file, panoptic_file, panoptic_masks, prefix)
+    if captions_file is None:
+        batch = replace(batch, images=_photos_there(root, list(masks), name))
+    for file in masks:
+        _check_sizes(file, batch.images)
+    made = [segments(batch.images["image_id"]) for segments in masks.values()]
+    rows = [frame("segments", {**rows.to_dict(), "dataset": name}) for rows, _ in made]
+    yield replace(
+        batch,
+        segments=pl.concat([batch.segments, *rows]),
+        notices=tuple(notice for _, notices in made for notice in notices),
+    )
 
+
+def _masks(
+    instances_file: str | Path | None,
+    panoptic_file: str | Path | None,
+    panoptic_masks: str | Path | None,
+    prefix: str,
+) -> dict[MaskFile, Callable[[pl.Series], tuple[pl.DataFrame, list[str]]]]:
+    """Read the files of masks, each with what makes rows of ``segments`` of it for the photos it is given."""
+    masks: dict[MaskFile, Callable[[pl.Series], tuple[pl.DataFrame, list[str]]]] = {}
+    if instances_file is not None:
+        read = MaskFile.read(Path(instances_file), "COCO instances file", prefix, all_things=True)
+        masks[read] = partial(instance_segments, read)
+    if panoptic_file is not None and panoptic_masks is not None:
+        folder = Root(Path(panoptic_masks))
+        read = MaskFile.read(Path(panoptic_file), "COCO panoptic file", prefix, all_things=False)
+        masks[read] = partial(panoptic_segments, read, folder)
+    return masks
+
+
+def _captions(root: Root, file: Path, name: str, prefix: str) -> Batch:
+    document = read_document(file, "COCO captions file")
+    listed, annotated = document.section("images"), document.section("annotations")
     captions = pl.DataFrame(
         {
             "caption_id": annotated.ids("id", prefix),
@@ -82,25 +136,12 @@ def coco(
             "source": listed.sources(),
         }
     )
-    _refuse_dangling(captions, images, annotated)
+    refuse_dangling(captions["image_id"], images["image_id"], annotated)
     captions = one_each(captions, "caption_id", ["text", "image_id"])
-
     paths = locate_all(root, images["file"].to_list(), partial(listed.where, field="file_name"))
-    images = images.with_columns(
-        pl.Series("uri", paths, dtype=pl.String),
-        hash_files(paths, lambda i: f"{listed.where(i)} (image {images['image_id'][i]!r})").alias(
-            "sha256"
-        ),
-    )
-    images = one_each(images, "image_id", ["sha256"])
-    yield Batch(
-        images=image_frame(
-            images["image_id"],
-            uri=images["uri"],
-            sha256=images["sha256"],
-            dataset=name,
-            source=images["source"],
-        ),
+    where = lambda i: f"{listed.where(i)} (image {images['image_id'][i]!r})"  # noqa: E731 - used once
+    return Batch(
+        images=_image_rows(images, paths, where, name),
         captions=caption_frame(
             captions["caption_id"],
             text=captions["text"],
@@ -116,66 +157,55 @@ def coco(
     )
 
 
-def _refuse_dangling(captions: pl.DataFrame, images: pl.DataFrame, annotated: _Section) -> None:
-    dangling = (~captions["image_id"].is_in(images["image_id"].implode())).arg_true()
-    if len(dangling):
-        first = dangling[0]
+def _image_rows(images: pl.DataFrame, paths: list[str], where: Where, name: str) -> pl.DataFrame:
+    images = images.with_columns(
+        pl.Series("uri", paths, dtype=pl.String), hash_files(paths, where).alias("sha256")
+    )
+    images = one_each(images, "image_id", ["sha256"])
+    return image_frame(
+        images["image_id"],
+        uri=images["uri"],
+        sha256=images["sha256"],
+        dataset=name,
+        source=images["source"],
+    )
+
+
+def _photos_there(root: Root, given: list[MaskFile], name: str) -> pl.DataFrame:
+    """Make rows of the photos that files of masks list and that are on disk."""
+    parts = [masks.images.select("image_id", "file", "source", "index") for masks in given]
+    wheres = [partial(masks.where, index) for masks in given for index in masks.images["index"]]
+    listed = pl.concat(parts)
+    paths = locate_all(root, listed["file"].to_list(), lambda i: wheres[i]("file_name"))
+    there = [index for index, path in enumerate(paths) if Path(path).is_file()]
+    if not there:
+        files = " and ".join(masks.file for masks in given)
         raise InputError(
-            f"{annotated.where(first, 'image_id')} is {captions['image_id'][first]!r}, which no entry "
-            f"of images has ({len(dangling)} annotations in all); list the image or drop them"
+            f"{files}: none of the {listed['image_id'].n_unique()} photos listed is in {root.path}"
         )
+    paths = [paths[i] for i in there]
+    return _image_rows(listed[there], paths, lambda i: wheres[there[i]](""), name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
-    """One array of the file, read a field at a time."""
-
-    key: str
-    entries: list[Any]
-    text: str
-    file: str
-
-    def where(self, index: int, field: str = "") -> str:
-        """Name an entry, or a field of it, and its line."""
-        line = line_of_element(self.text, self.key, index)
-        return f"{self.file}:{line}: {self.key}[{index}]{'.' if field else ''}{field}"
-
-    def sources(self) -> list[str]:
-        return [f"{self.file} {self.key}[{index}]" for index in range(len(self.entries))]
-
-    def ids(self, field: str, prefix: str) -> pl.Series:
-        where = partial(self.where, field=field)
-        values = text_column([str(value) for value in self._values(field, _ID)], where)
-        return prefixed(values, prefix, where)
-
-    def texts(self, field: str) -> pl.Series:
-        return text_column(self._values(field, _TEXT), partial(self.where, field=field))
-
-    def _values(self, field: str, kinds: tuple[type, ...]) -> list[Any]:
-        try:
-            values = [entry[field] for entry in self.entries]
-        except (KeyError, TypeError, IndexError):
-            raise self._misfit(field) from None
-        if set(map(type, values)) <= set(kinds):
-            return values
-        index = next(i for i, value in enumerate(values) if type(value) not in kinds)
-        wanted = " or ".join(KINDS[kind] for kind in kinds)
-        raise InputError(
-            f"{self.where(index, field)} is {KINDS[type(values[index])]}; it must be {wanted}"
-        )
-
-    def _misfit(self, field: str) -> InputError:
-        for index, entry in enumerate(self.entries):
-            if not isinstance(entry, dict):
-                found = KINDS[type(entry)]
-                return InputError(f"{self.where(index)} is {found}; it must be an object")
-            if field not in entry:
-                hint = "; is this a COCO captions file?" if field == "caption" else ""
-                return InputError(f"{self.where(index, field)} is missing{hint}")
-        raise AssertionError(field)
+def _check_sizes(masks: MaskFile, images: pl.DataFrame) -> None:
+    """Refuse a photo that is not of the size that its masks are made for."""
+    annotated = masks.images.join(images, on="image_id", maintain_order="left", suffix="_stored")
+    for row in annotated.filter(pl.col("image_id").is_in(masks.owners.implode())).to_dicts():
+        height, width = _upright_size(row["uri"], masks.where(row["index"], ""))
+        if (height, width) != (row["height"], row["width"]):
+            raise InputError(
+                f"{masks.where(row['index'], '')}: image {row['image_id']!r} is said to be {row['width']} x "
+                f"{row['height']}, but {row['uri']} has {width} x {height} pixels; the masks would not fit"
+            )
 
 
-def _section(document: Any, key: str, text: str, file: str) -> _Section:  # noqa: ANN401 - JSON
-    if not isinstance(document, dict) or not isinstance(document.get(key), list):
-        raise InputError(f"{file}:1: no array {key!r} at the top; is this a COCO captions file?")
-    return _Section(key, document[key], text, file)
+def _upright_size(path: str, where: str) -> tuple[int, int]:
+    """Return the height and width of an image as it is decoded, from its header alone."""
+    try:
+        with Image.open(path) as opened:
+            width, height = opened.size
+            turned = opened.getexif().get(_ORIENTATION_TAG, 1) >= _ON_ITS_SIDE
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or "not an image that can be decoded"
+        raise InputError(f"{where}: {path}: {reason}") from error
+    return (width, height) if turned else (height, width)
