@@ -19,10 +19,12 @@ from cli.render import say
 from vdb.errors import VdbError
 
 if TYPE_CHECKING:
+    from ingest.ledger import Ingested
     from ingest.many import Outcome
 
 INTERRUPTED = 130
 _SHOWN = 5
+_ORIGINAL = "original"  # vdb.schema.ORIGINAL: importing that would load pyarrow for `vdb --help`
 _SAYS_NOTHING = re.compile(
     r"(?:models?|checkpoints?(?:-\d+)?|snapshots?|weights|outputs?|[0-9a-f]{40})",
     re.IGNORECASE,
@@ -72,6 +74,16 @@ def ingest(  # noqa: PLR0917 - a command's options
             envvar="VDB_SPACE",
             metavar="NAME",
             help="Name of the space; the model's by default.",
+        ),
+    ] = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant",
+            envvar="VDB_VARIANT",
+            metavar="NAME[,NAME...]",
+            help="original (the default), a name of `vdb variants`, with settings (scrambled:seed=3), or a ready-made "
+            "variant of the store; may be repeated.",
         ),
     ] = None,
     dataset: Dataset = None,
@@ -194,7 +206,8 @@ def ingest(  # noqa: PLR0917 - a command's options
     """Run models over every item of the store and keep every layer.
 
     The same command again goes on where it was stopped. A bad image or text goes to `vdb failures` with its reason
-    and the run goes on; the exit code is 1 when anything failed.
+    and the run goes on; the exit code is 1 when anything failed. With --variant each model takes those of its
+    modality; an item that cannot have one (no mask, no noun) is counted and told, and is no failure.
     """
     import vdb
 
@@ -227,6 +240,7 @@ def ingest(  # noqa: PLR0917 - a command's options
             model,
             options,
             space=space,
+            variants=variant or (_ORIGINAL,),
             datasets=dataset or (),
             limit=limit,
             batch_size=batch_size,
@@ -258,27 +272,48 @@ def _hint(models: list[str]) -> None:
 
 
 def _tell(outcome: Outcome, *, dry_run: bool) -> None:
-    if outcome.report is None:
-        if os.environ.get("VDB_DEBUG"):
-            say(outcome.traceback.rstrip())
-        message = str(outcome.error)
-        message = message.removeprefix(
-            f"{Path(outcome.model).name}: "
-        )  # the directory's, named whole below
-        say(f"error: {message if outcome.model in message else f'{outcome.model}: {message}'}")
-        return
-    report, plan = outcome.report, outcome.report.plan
-    if dry_run:
-        say(
-            f"{report.space}: {plan.wanted} rows, {plan.stored} there already, {len(plan.todo)} to do, "
-            f"{render.size(plan.bytes_to_write)} to write"
-        )
-        return
+    if outcome.skipped:
+        say(f"{outcome.model}: skipped: {outcome.skipped}")
+    elif outcome.report is None:
+        _tell_error(outcome)
+    elif dry_run:
+        _tell_plan(outcome.report)
+    else:
+        _tell_report(outcome.report)
+
+
+def _tell_error(outcome: Outcome) -> None:
+    if os.environ.get("VDB_DEBUG"):
+        say(outcome.traceback.rstrip())
+    message = str(outcome.error)
+    message = message.removeprefix(
+        f"{Path(outcome.model).name}: "
+    )  # the directory's, named whole below
+    say(f"error: {message if outcome.model in message else f'{outcome.model}: {message}'}")
+
+
+def _tell_plan(report: Ingested) -> None:
+    plan = report.plan
+    say(
+        f"{report.space}: {plan.wanted} rows, {plan.stored} there already, {plan.remaining} to do, "
+        f"{render.size(plan.bytes_to_write)} to write"
+    )
+    if len(plan.rows) > 1 or _ORIGINAL not in plan.rows:
+        for variant, (wanted, stored) in plan.rows.items():
+            say(f"  {variant}: {wanted} rows, {stored} there already, {wanted - stored} to do")
+
+
+def _tell_report(report: Ingested) -> None:
+    items = "captions" if report.modality == "text" else "images"
     truncated = f", {report.truncated} texts truncated" if report.truncated else ""
     say(
-        f"{report.space}: {plan.stored} there before, {report.stored} stored, {len(report.failed)} failed{truncated}"
+        f"{report.space}: {report.plan.stored} there before, {report.stored} stored, {len(report.failed)} failed"
+        f"{truncated}"
     )
-    for item, reason in report.failed[:_SHOWN]:
-        say(f"  {item}: {reason}")
+    for variant, reasons in report.inapplicable.items():
+        for reason, count in reasons.most_common(_SHOWN):
+            say(f"  {variant}: {count} {items} cannot have it: {reason}")
+    for item, variant, reason in report.failed[:_SHOWN]:
+        say(f"  {item}{'' if variant == _ORIGINAL else f' ({variant})'}: {reason}")
     if len(report.failed) > _SHOWN:
         say(f"  ... `vdb failures --space {report.space}` lists them all")

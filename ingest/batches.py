@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.images import decode, verify_content
-from ingest.sources import read_bytes
-from vdb.errors import ModelError, VdbError
-from vdb.schema import ORIGINAL
+from ingest.altering import reason_of
+from ingest.variants.base import Inapplicable
+from vdb.errors import ModelError
 from vdb.writer import Row
 
 if TYPE_CHECKING:
@@ -19,12 +18,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ingest.altering import Alter
     from ingest.encoders.base import Encoder, Prepared
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An item that can go into a batch."""
+    """A variant of an item that can go into a batch."""
 
     row: Row
     prepared: Prepared
@@ -32,36 +32,31 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An item that cannot, and why."""
+    """One that cannot, and why; or, where it is ``inapplicable``, that the item cannot have it."""
 
     row: Row
     reason: str
+    inapplicable: bool = False
 
 
-def preparer(encoder: Encoder) -> Callable[[Mapping[str, Any]], Ready | Failed]:
-    """Make the function that reads, checks and prepares one item of a plan; safe in threads."""
-    load = _load_image if encoder.recipe.modality == "image" else _load_text
+def preparer(encoder: Encoder, alter: Alter) -> Callable[[Mapping[str, Any]], list[Ready | Failed]]:
+    """Make the function that reads, alters and prepares what an item of a plan lacks; safe in threads."""
 
-    def prepare(item: Mapping[str, Any]) -> Ready | Failed:
-        row = Row(item["item_id"], item["concept_id"], ORIGINAL)
+    def prepare(item: Mapping[str, Any]) -> list[Ready | Failed]:
+        return [
+            one(Row(item["item_id"], item["concept_id"], variant), make)
+            for variant, make in alter(item)
+        ]
+
+    def one(row: Row, make: Callable[[], Any]) -> Ready | Failed:
         try:
-            return Ready(row, encoder.prepare(load(item)))
-        except VdbError as error:
-            return Failed(row, str(error))
+            return Ready(row, encoder.prepare(make()))
+        except Inapplicable as error:
+            return Failed(row, reason_of(error), inapplicable=True)
         except Exception as error:  # noqa: BLE001 - one bad item must not end the run; its reason is kept
-            return Failed(row, f"{type(error).__name__}: {error}")
+            return Failed(row, reason_of(error))
 
     return prepare
-
-
-def _load_image(item: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a PIL image
-    data = read_bytes(item["uri"])
-    verify_content(data, item["sha256"])
-    return decode(data)
-
-
-def _load_text(item: Mapping[str, Any]) -> str:
-    return str(item["text"])
 
 
 def by_length(ready: Iterable[Ready], batch_size: int, window: int) -> Iterator[list[Ready]]:
@@ -178,9 +173,7 @@ class HalvingEncoder:
 def _refused(error: Exception) -> _Refused:
     if _out_of_memory(error):
         return _Refused("out of memory with this item alone in a batch", out_of_memory=True)
-    message = " ".join(str(error).split())
-    reason = message if isinstance(error, VdbError) else f"{type(error).__name__}: {message}"
-    return _Refused(f"the model failed on it: {reason}", out_of_memory=False)
+    return _Refused(f"the model failed on it: {reason_of(error)}", out_of_memory=False)
 
 
 def _out_of_memory(error: Exception) -> bool:

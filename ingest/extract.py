@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from threading import Lock
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
-import polars as pl
-
+from ingest.altering import altering
 from ingest.batches import Failed, HalvingEncoder, Ready, by_length, in_batches, preparer
+from ingest.defining import define, vocabularies
 from ingest.images import DECODING
+from ingest.ledger import Ingested, Ledger, settle
 from ingest.overlap import BackgroundWriter, prepared_ahead
-from ingest.plan import Plan, make_plan
-from vdb import books
+from ingest.plan import make_plan
+from ingest.wanted import wanted_variants
 from vdb.errors import InputError
 from vdb.names import check_space_name, space_name_for
 from vdb.progress import Silent
@@ -23,42 +24,19 @@ from vdb.schema import ORIGINAL
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
+    from ingest.altering import Alter
     from ingest.encoders.base import Encoder, EncoderOptions
+    from ingest.plan import Plan
     from vdb.database import Database
-    from vdb.progress import Progress, Task
+    from vdb.progress import Progress
     from vdb.recipe import Recipe
     from vdb.space import Space
-    from vdb.writer import Row
 
 MAX_FAILURES = 100
-"""Failures after which an ingest stops, unless told otherwise: something is wrong with more than an item."""
+"""Items after whose failure an ingest stops, unless told otherwise: something is wrong with more than an item."""
 
 _BATCH_SIZE = 32
 _AHEAD = 2  # batches prepared before the model asks for them
-
-
-@dataclass(slots=True)
-class Ingested:
-    """What an ingest did, or with a dry run would do.
-
-    Attributes
-    ----------
-    space : str
-    plan : Plan
-        As it was before.
-    stored : int
-        Rows added by this run; what another process added meanwhile is not counted.
-    failed : list of (str, str)
-        Item ids and reasons.
-    truncated : int
-        Texts that did not fit in the model's context.
-    """
-
-    space: str
-    plan: Plan
-    stored: int = 0
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    truncated: int = 0
 
 
 def ingest(
@@ -66,6 +44,7 @@ def ingest(
     encoder: Encoder,
     *,
     space: str,
+    variants: Sequence[str] = (ORIGINAL,),
     datasets: Sequence[str] = (),
     limit: int | None = None,
     batch_size: int | None = None,
@@ -75,7 +54,7 @@ def ingest(
     run_id: str = "",
     progress: Progress | None = None,
 ) -> Ingested:
-    """Run one model over every item that its space does not hold yet.
+    """Run one model over every variant of every item that its space does not hold yet.
 
     Parameters
     ----------
@@ -83,16 +62,19 @@ def ingest(
     encoder : Encoder
     space : str
         Made if it is not there.
+    variants : sequence of str
+        Of the encoder's modality or of both: ``original``, names with settings (``scrambled:seed=3``), ready-made ones.
     datasets : sequence of str
         Only items of these.
     limit : int, optional
         Only the first so many items, by id.
     batch_size : int, optional
-        Items a forward pass; 32 by default. Halved by itself when memory runs out.
+        Rows a forward pass; 32 by default. Halved by itself when memory runs out.
     workers : int, optional
         Threads that read and prepare items; by default one a core, 16 at most.
     max_failures : int
-        Failures after which the ingest stops.
+        Items that may fail, in one variant or several, before the ingest stops. One that cannot have a variant is no
+        failure.
     dry_run : bool
         Only plan: nothing is written, no model is run.
     run_id : str
@@ -106,9 +88,12 @@ def ingest(
     Raises
     ------
     RecipeMismatchError
-        The space holds another recipe; the fields that differ are named.
+        The space holds another recipe, or the store another definition of a variant; what differs is named.
+    NotFoundError
+        There is no such variant or data set.
     InputError
-        There is nothing to encode, or more items failed than ``max_failures``. What was done is kept.
+        There is nothing to encode, no variant of the encoder's modality, or more items failed than ``max_failures``.
+        What was done is kept.
     ModelError
         The encoder does not behave as its recipe says.
 
@@ -116,35 +101,34 @@ def ingest(
     -----
     A vector depends, in its last bits, on the batch it was computed in. Commits therefore end where batches (of texts:
     sorted windows of batches) end, so that a run that is killed and done again makes the same batches as one that was
-    not, unless memory ran out or the model itself failed on items before.
+    not, unless memory ran out or the model itself failed on items before. The rows of a batch come in the order of the
+    plan, item by item and for each its variants: an image is decoded and a caption tagged once for all of them, and
+    the run that goes on may find an item with some of them stored.
     """
     check_space_name(space)
-    progress = progress or Silent()
     recipe = complete_recipe(encoder.recipe)
     db.check_recipe(space, recipe)
-    plan = make_plan(db, recipe, space, datasets=datasets, limit=limit)
-    report = Ingested(space, plan)
+    wanted = wanted_variants(db, variants, datasets)[recipe.modality]
+    if not wanted:
+        raise InputError(f"{recipe.model}: none of the variants asked for is of {recipe.modality}s")
+    plan = make_plan(db, recipe, space, variants=wanted, datasets=datasets, limit=limit)
+    report = Ingested(space, recipe.modality, plan)
+    define(db, wanted, dry_run=dry_run)
     if dry_run:
         return report
     target = db.create_space(space, recipe)
-    _settle_ledger(db, target)
+    settle(db, target)
     if len(plan.todo):
-        with progress.task(space, plan.wanted, plan.stored) as task:
-            try:
-                _extract(
-                    encoder,
-                    target,
-                    report,
-                    batch_size or _BATCH_SIZE,
-                    workers,
-                    max_failures,
-                    task,
-                    progress,
-                )
-            finally:
-                failures = [(item, ORIGINAL, reason) for item, reason in report.failed]
-                books.record_failures(db, space, failures, run_id)
-                _settle_ledger(db, target)
+        sets = plan.todo["dataset"].unique().sort().to_list() if recipe.modality == "text" else []
+        alter = altering(db, wanted, vocabularies(db, wanted, sets))
+        with (
+            (progress or Silent()).task(space, plan.wanted, plan.stored) as task,
+            Ledger(db, target, report, task, run_id, max_failures) as ledger,
+        ):
+            size = batch_size or _BATCH_SIZE
+            halving = HalvingEncoder(encoder, size, (progress or Silent()).say)
+            ahead = _ahead(encoder, alter, plan, size, workers)
+            _extract(halving, ahead, target, report, ledger)
     return report
 
 
@@ -164,41 +148,18 @@ def default_space(model: str, options: EncoderOptions) -> str:
 
 
 def _extract(
-    encoder: Encoder,
+    halving: HalvingEncoder,
+    ahead: Iterator[Ready | Failed],
     space: Space,
     report: Ingested,
-    batch_size: int,
-    workers: int | None,
-    max_failures: int,
-    task: Task,
-    progress: Progress,
+    ledger: Ledger,
 ) -> None:
-    counting = Lock()  # the writer's thread counts too
-
-    def fail(row: Row, reason: str) -> None:
-        with counting:
-            report.failed.append((row.item_id, reason))
-            task.advance(failed=1)
-
-    def wrote(rows: int) -> None:
-        with counting:
-            task.advance(done=rows)
-
-    def prepared() -> Generator[Ready]:
-        for result in _prepared(encoder, report.plan, batch_size, workers):
-            if isinstance(result, Failed):
-                fail(result.row, result.reason)
-                _refuse_too_many(report, max_failures)
-            else:
-                report.truncated += result.prepared.truncated
-                yield result
-
-    halving = HalvingEncoder(encoder, batch_size, progress.say)
-    writer = BackgroundWriter(space, wrote=wrote, refused=fail)
+    batch_size = halving.batch_size
+    writer = BackgroundWriter(space, wrote=ledger.wrote, refused=ledger.fail)
     window = max(1, writer.rows_a_commit // batch_size) * batch_size
+    text = space.recipe.modality == "text"
     try:
-        with closing(prepared()) as ready, writer:
-            text = encoder.recipe.modality == "text"
+        with closing(_ready(ahead, report, ledger)) as ready, writer:
             batches = (
                 by_length(ready, batch_size, window) if text else in_batches(ready, batch_size)
             )
@@ -206,28 +167,43 @@ def _extract(
             for batch in batches:
                 for part, result in halving.encode(batch):
                     if isinstance(result, str):
-                        fail(part[0].row, result)
+                        ledger.fail(part[0].row, result)
                     else:
                         writer.put([one.row for one in part], result)
-                _refuse_too_many(report, max_failures)
+                ledger.refuse_too_many()
                 since_commit += len(batch)
                 if since_commit >= window:
                     writer.commit()
                     since_commit = 0
-        _refuse_too_many(report, max_failures)
+        ledger.refuse_too_many()
     finally:
         report.stored = writer.committed
 
 
-def _prepared(
-    encoder: Encoder, plan: Plan, batch_size: int, workers: int | None
+def _ready(results: Iterator[Ready | Failed], report: Ingested, ledger: Ledger) -> Generator[Ready]:
+    """Pass on what can go into a batch; take down what cannot."""
+    for result in results:
+        if isinstance(result, Ready):
+            report.truncated += result.prepared.truncated
+            yield result
+        elif result.inapplicable:
+            ledger.cannot(result.row, result.reason)
+        else:
+            ledger.fail(result.row, result.reason)
+            ledger.refuse_too_many()
+
+
+def _ahead(
+    encoder: Encoder, alter: Alter, plan: Plan, batch_size: int, workers: int | None
 ) -> Iterator[Ready | Failed]:
-    return prepared_ahead(
-        preparer(encoder),
+    workers = workers or min(16, _cores())
+    of_items = prepared_ahead(
+        preparer(encoder, alter),
         plan.todo.iter_rows(named=True),
-        workers=workers or min(16, _cores()),
-        ahead=batch_size * _AHEAD,
+        workers=workers,
+        ahead=max(workers, batch_size * _AHEAD // len(plan.rows)),  # rows are what takes memory
     )
+    return chain.from_iterable(of_items)
 
 
 def _cores() -> int:
@@ -235,24 +211,3 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _refuse_too_many(report: Ingested, max_failures: int) -> None:
-    if len(report.failed) > max_failures:
-        item, reason = report.failed[-1]
-        raise InputError(
-            f"space {report.space!r}: {len(report.failed)} items failed, more than --max-failures {max_failures}; "
-            f"the last was {item!r}: {reason}; what was stored is kept"
-        )
-
-
-def _settle_ledger(db: Database, space: Space) -> None:
-    """Strike from the ledger what the space holds after all."""
-    ledger = (
-        db.failures().filter(pl.col("space") == space.name).select("item_id", "variant").collect()
-    )
-    if ledger.is_empty():
-        return
-    rows = space.scan(layers=[]).select(pl.col(space.id_column).alias("item_id"), "variant")
-    stored = ledger.lazy().join(rows, on=["item_id", "variant"], how="semi").collect()
-    books.clear_failures(db, space.name, stored.iter_rows())

@@ -11,22 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.encoders import load_encoder
 from ingest.encoders.load import resolve
-from ingest.extract import MAX_FAILURES, Ingested, default_space, ingest
+from ingest.extract import MAX_FAILURES, default_space, ingest
+from ingest.variants.naming import split_names
+from ingest.wanted import wanted_variants
 from vdb import books
 from vdb.errors import InputError, ModelError, VdbError
 from vdb.names import check_space_name
+from vdb.schema import ORIGINAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ingest.encoders import EncoderOptions
+    from ingest.ledger import Ingested
+    from ingest.wanted import Wanted
     from vdb.database import Database
     from vdb.progress import Progress
+    from vdb.recipe import Modality
+
+_MODALITIES: dict[str, Modality] = {"timm": "image", "hf": "text", "st": "text"}
+"""What the models of vdb's own libraries encode; of another's it is known once a model is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the ingest of one model ended: with a report, or with an error.
+    """How the ingest of one model ended: with a report, with an error, or with the reason why it was left out.
 
     Attributes
     ----------
@@ -37,12 +46,15 @@ class Outcome:
         Without its traceback, which would keep the model in memory.
     traceback : str
         The error's, as text.
+    skipped : str
+        Why the model has nothing to do with what was asked for.
     """
 
     model: str
     report: Ingested | None = None
     error: VdbError | None = None
     traceback: str = ""
+    skipped: str = ""
 
 
 def ingest_models(
@@ -51,6 +63,7 @@ def ingest_models(
     options: EncoderOptions,
     *,
     space: str | None = None,
+    variants: Sequence[str] = (ORIGINAL,),
     datasets: Sequence[str] = (),
     limit: int | None = None,
     batch_size: int | None = None,
@@ -71,6 +84,8 @@ def ingest_models(
     options : EncoderOptions
     space : str, optional
         The space's name, for one model.
+    variants : sequence of str
+        Each model takes those of its modality; one for which none is left is skipped.
     command : str
         Kept with the run: what does it again.
     told : callable
@@ -84,29 +99,39 @@ def ingest_models(
     Raises
     ------
     InputError
-        ``space`` cannot name a space, or was given with several models.
+        ``space`` cannot name a space, or was given with several models; a variant's setting is wrong.
+    NotFoundError
+        A variant is neither in the registry nor ready-made in the store.
     """
     if space is not None:
         check_space_name(space)
         if len(models) > 1:
             raise InputError("--space names one space: give one --model with it")
+    wanted = wanted_variants(db, variants, datasets)  # before any model is loaded
     outcomes: dict[int, Outcome] = {}
     for place, model in enumerate(models):
-        try:
-            resolve(model)
-        except VdbError as error:
-            outcomes[place] = _failed(model, error)
-            told(outcomes[place])
+        outcome = _at_once(model, wanted)
+        if outcome is not None:
+            outcomes[place] = outcome
+            told(outcome)
     for place, model in enumerate(models):
         if place in outcomes:
             continue
-        parameters = {"model": model, "datasets": list(datasets), "limit": limit, **asdict(options)}
+        parameters = {
+            "model": model,
+            "variants": split_names(variants),
+            "datasets": list(datasets),
+            "limit": limit,
+            **asdict(options),
+        }
         outcomes[place] = _one(
             db,
             model,
             options,
             nullcontext("") if dry_run else books.run(db, command, parameters, options.random_init),
+            wanted,
             space=space,
+            variants=variants,
             datasets=datasets,
             limit=limit,
             batch_size=batch_size,
@@ -125,6 +150,7 @@ def _one(
     model: str,
     options: EncoderOptions,
     record: Any,  # noqa: ANN401 - a context manager that gives the run's id
+    wanted: Mapping[Modality, Sequence[Wanted]],
     *,
     space: str | None,
     **settings: Any,  # noqa: ANN401 - ingest's
@@ -132,6 +158,10 @@ def _one(
     try:
         with record as run_id:
             encoder = load_encoder(model, options)
+            if not wanted[
+                encoder.recipe.modality
+            ]:  # only now known of an encoder that is not vdb's
+                return _skipped(model, encoder.recipe.modality)
             target = space or default_space(encoder.recipe.model, options)
             return Outcome(
                 model, report=ingest(db, encoder, space=target, run_id=run_id, **settings)
@@ -144,6 +174,20 @@ def _one(
             f"{model}: {type(error).__name__}: {message}; `vdb --debug ingest` shows where"
         )
         return _failed(model, named.with_traceback(error.__traceback__))
+
+
+def _at_once(model: str, wanted: Mapping[Modality, Sequence[Wanted]]) -> Outcome | None:
+    """Tell of a model that means nothing, or has nothing to do, without loading it."""
+    try:
+        library, _ = resolve(model)
+    except VdbError as error:
+        return _failed(model, error)
+    modality = _MODALITIES.get(library)
+    return None if modality is None or wanted[modality] else _skipped(model, modality)
+
+
+def _skipped(model: str, modality: Modality) -> Outcome:
+    return Outcome(model, skipped=f"none of the variants asked for is of {modality}s")
 
 
 def _failed(model: str, error: VdbError) -> Outcome:

@@ -16,7 +16,7 @@ from PIL import Image
 
 import vdb
 from ingest.encoders import Prepared
-from ingest.extract import Ingested, ingest
+from ingest.extract import ingest
 from vdb import items
 from vdb.errors import InputError, ModelError
 from vdb.progress import Silent
@@ -25,6 +25,7 @@ from vdb.recipe import Layer, Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ingest.ledger import Ingested
     from vdb.database import Database
 
 LAYERS = (Layer("blocks.0", 3, 0.0), Layer("blocks.1", 2, 1.0))
@@ -146,7 +147,8 @@ def test_each_bad_file_has_its_reason_and_the_good_ones_are_stored(
     for name, words in expected.items():
         assert words in reasons[name]
         assert "\n" not in reasons[name]
-    assert dict(report.failed) == reasons
+    assert {item: reason for item, _, reason in report.failed} == reasons
+    assert {variant for _, variant, _ in report.failed} == {"original"}
     assert db.failures().select("run_id").collect()["run_id"].unique().to_list() == ["r1"]
 
 

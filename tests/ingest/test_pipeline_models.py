@@ -64,9 +64,10 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[weakref.ref[Texts]]:
     """Let every name be a model of ``Texts``; those called ``typo`` or ``crash`` are none. Weak references to them."""
     seen: list[weakref.ref[Texts]] = []
 
-    def resolve(name: str) -> None:
+    def resolve(name: str) -> tuple[str, None]:
         if name == "typo":
             raise NotFoundError.named("model", name, ["type"])
+        return "test", None
 
     def load(name: str, _: EncoderOptions) -> Texts:
         if name == "crash":
