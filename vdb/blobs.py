@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded:"
 """What the uri of an image begins with that the store holds; the SHA-256 of its content follows."""
 
-_BYTES_A_COMMIT = 64 << 20
+BYTES_A_COMMIT = 64 << 20
 
 
 def embedded_uri(sha256: str) -> str:
@@ -58,7 +58,7 @@ def keep(db: Database, contents: Iterable[tuple[str, bytes]]) -> int:
         if sha256 not in gathered:
             gathered[sha256] = data
             size += len(data)
-        if size >= _BYTES_A_COMMIT:
+        if size >= BYTES_A_COMMIT:
             kept += _commit(db, gathered)
             gathered, size = {}, 0
     return kept + _commit(db, gathered)

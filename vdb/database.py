@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from vdb import migrations, schema, tables
+from vdb import migrations, overview, schema, tables
 from vdb.asking import ask
 from vdb.errors import NoStoreError, NotFoundError, RecipeMismatchError
 from vdb.names import check_space_name
@@ -84,7 +84,7 @@ class Database:
         return self.read("pairs")
 
     def segments(self) -> pl.LazyFrame:
-        """Return the masks: ``image_id``, ``category``, ``is_thing``, ``is_crowd``, size and COCO ``counts``."""
+        """Return the masks: ``image_id``, ``segmentation``, ``category``, ``is_thing``, ``is_crowd``, size, RLE."""
         return self.read("segments")
 
     def trials(self) -> pl.LazyFrame:
@@ -95,6 +95,18 @@ class Database:
         """Return the variants in use: ``variant``, ``modality``, ``kind``, ``definition``, ``fingerprint``."""
         return self.read("variants")
 
+    def image_variants(self) -> pl.LazyFrame:
+        """Return the altered images that somebody else made: ``image_id``, ``variant``, ``uri``, ``sha256``, ..."""
+        return self.read("image_variants")
+
+    def caption_variants(self) -> pl.LazyFrame:
+        """Return the altered captions that somebody else made: ``caption_id``, ``variant``, ``text``, ..."""
+        return self.read("caption_variants")
+
+    def datasets(self) -> pl.DataFrame:
+        """Count what each data set holds; see :func:`vdb.overview.datasets`."""
+        return overview.datasets(self)
+
     # The store's own books --------------------------------------------------------------------------------------------
 
     def spaces(self) -> pl.LazyFrame:
@@ -102,7 +114,7 @@ class Database:
         return self.read("spaces")
 
     def failures(self) -> pl.LazyFrame:
-        """Return what could not be ingested: ``space``, ``item_id``, ``variant``, ``reason``, ..."""
+        """Return what could not be ingested: ``space``, ``item_id``, ``variant``, ``status``, ``reason``, ..."""
         return self.read("failures")
 
     def runs(self) -> pl.LazyFrame:
@@ -212,8 +224,10 @@ class Database:
     def sql(self, query: str) -> pl.LazyFrame:
         """Ask in SQL; reads only.
 
-        Every table stands under its name, a space under its own and a result under its analysis's; a name with a
-        dash wants double quotes: ``SELECT image_id FROM "vit-l" WHERE variant = 'original'``.
+        Every table stands under its name (``images``, ``captions``, ``concepts``, ``pairs``, ``segments``, ``trials``,
+        ``variants``, ``image_variants``, ``caption_variants``, ``spaces``, ``failures``, ``runs``, ``pictures``), a
+        space under its own and a result under its analysis's; a name with a dash wants double quotes:
+        ``SELECT image_id FROM "vit-l" WHERE variant = 'original'``.
 
         Raises
         ------

@@ -7,7 +7,7 @@ that names both places. The same text under two ids is two captions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from vdb import blobs, schema, tables
 from vdb.blobs import EMBEDDED
 from vdb.errors import InputError
 from vdb.names import LONGEST_ID, id_problem
+from vdb.references import REFERENCES, check_reference, looked_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from vdb.database import Database
-
-Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 
 _ORDER = (
     "concepts",
@@ -44,7 +43,18 @@ _CONTENT: dict[str, tuple[str, ...]] = {
     "captions": ("text", "concept_id"),
     "pairs": (),
     "segments": ("segmentation", "category", "is_thing", "is_crowd", "height", "width", "counts"),
-    "trials": ("direction", "query_id", "candidate_0", "candidate_1", "label", "weight", "gap"),
+    "trials": (
+        "direction",
+        "query_id",
+        "candidate_0",
+        "candidate_1",
+        "label",
+        "weight",
+        "gap",
+        "scores_0",
+        "scores_1",
+        "judge",
+    ),
     "variants": ("kind", "fingerprint"),
     "image_variants": ("sha256",),
     "caption_variants": ("text",),
@@ -52,41 +62,7 @@ _CONTENT: dict[str, tuple[str, ...]] = {
 """What may not differ between two rows of one id. Where a file lies may: it is then said to have moved."""
 
 
-class Reference(NamedTuple):
-    """A column of ``table`` that holds ids of ``target``: in every row, or in the trials of one direction."""
-
-    table: str
-    column: str
-    target: str
-    direction: str | None = None
-
-    def rows(self, frame: Frame) -> Frame:
-        """Return the rows in which the reference is made."""
-        made = pl.col(self.column).is_not_null()
-        if self.direction is not None:
-            made &= pl.col("direction") == self.direction
-        return frame.filter(made)
-
-
-REFERENCES: tuple[Reference, ...] = (
-    Reference("images", "concept_id", "concepts"),
-    Reference("captions", "concept_id", "concepts"),
-    Reference("pairs", "image_id", "images"),
-    Reference("pairs", "caption_id", "captions"),
-    Reference("segments", "image_id", "images"),
-    Reference("trials", "query_id", "captions", schema.TEXT_TO_IMAGE),
-    Reference("trials", "candidate_0", "images", schema.TEXT_TO_IMAGE),
-    Reference("trials", "candidate_1", "images", schema.TEXT_TO_IMAGE),
-    Reference("trials", "query_id", "images", schema.IMAGE_TO_TEXT),
-    Reference("trials", "candidate_0", "captions", schema.IMAGE_TO_TEXT),
-    Reference("trials", "candidate_1", "captions", schema.IMAGE_TO_TEXT),
-    Reference("image_variants", "image_id", "images"),
-    Reference("caption_variants", "caption_id", "captions"),
-)
-"""Every column that names a row of another table."""
-
 _MOVABLE = ("images", "image_variants")
-_FEW = 20_000  # rows whose ids are looked up rather than joined with the whole table
 
 
 @dataclass(slots=True)
@@ -147,9 +123,11 @@ def add(
         raise InputError(f"no table of items is called {', '.join(sorted(unknown))}")
     frames = {name: _keyed(name, batch[name]) for name in _ORDER if name in batch}
     frames = {name: _collapse(name, frame) for name, frame in frames.items() if len(frame)}
+    if "trials" in frames:
+        _check_trials(frames["trials"])
     for reference in REFERENCES:
         if reference.table in frames:
-            _check_reference(db, frames[reference.table], reference, frames.get(reference.target))
+            check_reference(db, frames[reference.table], reference, frames.get(reference.target))
     news = {name: _against_store(db, name, frame) for name, frame in frames.items()}
     # Everything that can be refused has been by now; from here on rows are only written.
     ready = {name: [_arrow(name, part) for part in parts] for name, parts in news.items()}
@@ -211,6 +189,20 @@ def _typed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
+def _check_trials(trials: pl.DataFrame) -> None:
+    label, weight = pl.col("label"), pl.col("weight")
+    rules = {
+        f"direction is neither {schema.TEXT_TO_IMAGE} nor {schema.IMAGE_TO_TEXT}": pl.col(
+            "direction"
+        ).is_in([schema.TEXT_TO_IMAGE, schema.IMAGE_TO_TEXT]),
+        "label is not from 0 to 1": label.is_not_nan() & label.is_between(0, 1),
+        "weight is not a number above 0": weight.is_finite() & (weight > 0),
+    }
+    for problem, good in rules.items():
+        for row in trials.filter(~good).head(1).iter_rows(named=True):
+            raise InputError(f"{row['source']}: trial {row['trial_id']!r}: {problem}")
+
+
 def _differs(name: str, suffix: str) -> pl.Expr:
     return pl.any_horizontal(
         pl.lit(value=False),
@@ -231,7 +223,7 @@ def _against_store(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Part the rows into new ones and known ones that moved."""
     parts = schema.KEYED_BY[name]
-    there = _looked_up(db, name, parts[0], frame[parts[0]])
+    there = looked_up(db, name, parts[0], frame[parts[0]])
     there = there.with_columns(keys(parts).alias("key"))
     known = frame.lazy().join(there, on="key", how="inner", suffix="_there").collect()
     _refuse_conflict(name, known, " in the store")
@@ -245,12 +237,6 @@ def _against_store(
     return new, known.filter(elsewhere & outside).select(frame.columns)
 
 
-def _looked_up(db: Database, name: str, column: str, ids: pl.Series) -> pl.LazyFrame:
-    """Return at least the rows of a table whose ``column`` is among ``ids``, without reading all for a few."""
-    there = db.read(name)
-    return there if len(ids) > _FEW else there.filter(pl.col(column).is_in(ids.unique().implode()))
-
-
 def _refuse_conflict(name: str, joined: pl.DataFrame, place: str) -> None:
     conflict = joined.filter(_differs(name, "_there"))
     for row in conflict.head(1).iter_rows(named=True):
@@ -259,26 +245,6 @@ def _refuse_conflict(name: str, joined: pl.DataFrame, place: str) -> None:
         raise InputError(
             f"{row['source']}: {name.removesuffix('s')} {row['key']!r} differs in {', '.join(columns)} from the one "
             f"at {row['source_there']}{place}{more}; give one of them another id, or add the data set with --prefix"
-        )
-
-
-def _check_reference(
-    db: Database, frame: pl.DataFrame, reference: Reference, coming: pl.DataFrame | None
-) -> None:
-    column, target = reference.column, reference.target
-    wanted = reference.rows(frame).select(column, "source")
-    [identity] = schema.KEYED_BY[target]
-    if coming is not None:
-        wanted = wanted.join(coming, left_on=column, right_on=identity, how="anti")
-    if wanted.is_empty():
-        return
-    there = _looked_up(db, target, identity, wanted[column]).select(identity)
-    dangling = wanted.lazy().join(there, left_on=column, right_on=identity, how="anti").collect()
-    for row in dangling.head(1).iter_rows(named=True):
-        more = f" (and {len(dangling) - 1} more)" if len(dangling) > 1 else ""
-        raise InputError(
-            f"{row['source']}: {column} {row[column]!r} refers to no {target.removesuffix('s')} "
-            f"of the file or the store{more}"
         )
 
 

@@ -32,18 +32,19 @@ class Lookup:
         self._column = column
         scanner = self._dataset.scanner(columns=[column], scan_in_order=True)
         # Hashes, as they sort and compare faster than text; two values may share one, so rows are checked again.
-        hashes = _hashed(pl.Series(scanner.to_table().column(column), dtype=pl.String))
+        hashes = hashed(pl.Series(scanner.to_table().column(column), dtype=pl.String))
         self._order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._order]
 
     def rows(self, value: str, columns: Sequence[str]) -> pa.Table:
         """Return the rows whose column is ``value``, in the table's order; an empty table where there is none."""
-        [wanted] = _hashed(pl.Series([value], dtype=pl.String))
+        [wanted] = hashed(pl.Series([value], dtype=pl.String))
         low, high = (int(np.searchsorted(self._hashes, wanted, side=s)) for s in ("left", "right"))
         read = list(dict.fromkeys([self._column, *columns]))
         found = self._dataset.take(self._order[low:high].tolist(), columns=read)
         return found.filter(pc.field(self._column) == value).select(list(columns))
 
 
-def _hashed(values: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def hashed(values: pl.Series) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """Return a hash of each text; two texts may share one."""
     return values.hash().to_numpy()

@@ -1,4 +1,4 @@
-"""The store at a glance: what each space holds of what it could."""
+"""The store at a glance: what each data set holds, and what each space holds of what it could."""
 
 from __future__ import annotations
 
@@ -6,60 +6,150 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from vdb import schema, tables
+from vdb.blobs import EMBEDDED
+from vdb.schema import FAILED, INAPPLICABLE, ORIGINAL, id_column
+
 if TYPE_CHECKING:
     from vdb.database import Database
+    from vdb.recipe import Modality
+    from vdb.space import Space
+
+OF_A_DATASET = tuple(
+    name for name, layout in schema.TABLES.items() if "dataset" in layout.names and name != "meta"
+)
+"""The tables whose rows belong to a data set."""
+
+_READY_MADE: dict[Modality, str] = {"image": "image_variants", "text": "caption_variants"}
+_ITEMS: dict[Modality, str] = {"image": "images", "text": "captions"}
 
 
-def overview(db: Database) -> pl.DataFrame:
-    """Count, for each space and variant, the items it holds, those that failed and those that remain.
+def datasets(db: Database) -> pl.DataFrame:
+    """Count what each data set holds.
 
     Returns
     -------
     pl.DataFrame
-        ``space``, ``model``, ``modality``, ``variant``, ``layers``, ``items``, ``stored``, ``failed``, ``remaining``,
-        ``fingerprint``.
+        ``dataset`` and the rows it has in ``images``, ``captions``, ``concepts``, ``pairs``, ``segments``, ``trials``,
+        ``image_variants`` and ``caption_variants`` (altered items that somebody else made), and ``embedded``: its
+        images whose bytes the store holds. Sorted by ``dataset``.
     """
-    items = {
-        "image": db.images().select(pl.len()).collect().item(),
-        "text": db.captions().select(pl.len()).collect().item(),
-    }
-    failed = db.failures().group_by("space", "variant").len().collect()
-    misses = {(space, variant): count for space, variant, count in failed.iter_rows()}
-    rows = []
+    held = pl.col("uri").str.starts_with(EMBEDDED)
+    counts = {name: db.read(name).select("dataset") for name in OF_A_DATASET}
+    counts["embedded"] = db.images().filter(held).select("dataset")
+    counted = [
+        rows.group_by("dataset").len().collect().with_columns(table=pl.lit(name))
+        for name, rows in counts.items()
+    ]
+    columns = ["images", "captions", "concepts", "pairs", "segments", "trials"]
+    columns += [*_READY_MADE.values(), "embedded"]
+    wide = pl.concat(counted).pivot("table", index="dataset", values="len")
+    return wide.select(
+        "dataset",
+        *(
+            (pl.col(name).fill_null(0) if name in wide.columns else pl.lit(0))
+            .cast(pl.Int64)
+            .alias(name)
+            for name in columns
+        ),
+    ).sort("dataset")
+
+
+def overview(db: Database) -> pl.DataFrame:
+    """Count, for each data set, space and variant, the items it should hold, holds, and lacks for a reason or without.
+
+    Returns
+    -------
+    pl.DataFrame
+        ``dataset``, ``space``, ``model``, ``modality``, ``variant``, ``layers``, ``expected``, ``stored``, ``failed``,
+        ``inapplicable``, ``remaining``, ``fingerprint``. A variant that somebody else made is expected of the items
+        that have one, any other of each item of the data set. ``dataset`` is null for vectors whose item is not in
+        the store.
+    """
+    grids = []
+    expected: dict[Modality, pl.DataFrame] = {}
     for name in db.spaces().select("space").sort("space").collect()["space"]:
         space = db.space(name)
-        recipe = space.recipe
-        counts = space.counts()
-        variants = sorted(counts.keys() | {variant for owner, variant in misses if owner == name})
-        for variant in variants:
-            stored, missed = counts.get(variant, 0), misses.get((name, variant), 0)
-            expected = items[recipe.modality]
-            rows.append(
-                {
-                    "space": name,
-                    "model": recipe.model,
-                    "modality": recipe.modality,
-                    "variant": variant,
-                    "layers": len(recipe.layers),
-                    "items": expected,
-                    "stored": stored,
-                    "failed": missed,
-                    "remaining": expected - stored - missed,
-                    "fingerprint": recipe.fingerprint,
-                }
-            )
-    return pl.DataFrame(rows, schema=_SCHEMA)
+        modality = space.recipe.modality
+        if modality not in expected:
+            expected[modality] = _items(db, modality)
+        grids.append(_grid(db, space, expected[modality]))
+    return pl.concat([pl.DataFrame(schema=_SCHEMA), *grids]).sort("dataset", "space", "variant")
+
+
+def _items(db: Database, modality: Modality) -> pl.DataFrame:
+    """Return ``item_id`` and ``dataset`` of each item."""
+    return (
+        db.read(_ITEMS[modality])
+        .select(pl.col(id_column(modality)).alias("item_id"), "dataset")
+        .collect()
+    )
+
+
+def _grid(db: Database, space: Space, items: pl.DataFrame) -> pl.DataFrame:
+    recipe = space.recipe
+    rows = tables.read(space.table, [space.id_column, "variant"])
+    stored = pl.DataFrame(rows).rename({space.id_column: "item_id"})
+    ledger = db.failures().filter(pl.col("space") == space.name)
+    missing = ledger.select("item_id", "variant", "status").collect()
+    if len(missing):  # an entry may outlive its cause when a run is killed
+        missing = missing.join(stored, on=["item_id", "variant"], how="anti")
+    variants = {ORIGINAL, *stored["variant"].unique(), *missing["variant"].unique()}
+    cells = [
+        _expected(db, recipe.modality, items, variants),
+        _count(stored, items).rename({"len": "stored"}),
+        *(
+            _count(missing.filter(pl.col("status") == status), items).rename({"len": status})
+            for status in (FAILED, INAPPLICABLE)
+        ),
+    ]
+    grid = pl.concat(cells, how="diagonal").group_by("dataset", "variant").sum()
+    known = {
+        "space": space.name,
+        "model": recipe.model,
+        "modality": recipe.modality,
+        "layers": len(recipe.layers),
+        "fingerprint": recipe.fingerprint,
+    }
+    there = pl.col("stored") + pl.col(FAILED) + pl.col(INAPPLICABLE)
+    return (
+        grid.with_columns(**{name: pl.lit(value) for name, value in known.items()})
+        .with_columns(remaining=(pl.col("expected") - there).clip(0))
+        .select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items())
+    )
+
+
+def _expected(
+    db: Database, modality: Modality, items: pl.DataFrame, variants: set[str]
+) -> pl.DataFrame:
+    """Count the items of each data set that each variant should have a vector of."""
+    identity = pl.col(id_column(modality)).alias("item_id")
+    ready = db.read(_READY_MADE[modality]).select(identity, "variant").collect()
+    made = _count(ready, items).rename({"len": "expected"})
+    defined = db.variants().filter(pl.col("modality") == modality).collect()["variant"]
+    computed = sorted(variants.union(defined) - set(ready["variant"]))
+    sizes = items.group_by("dataset").agg(expected=pl.len().cast(pl.Int64))
+    every = sizes.join(pl.DataFrame({"variant": computed}, {"variant": pl.String}), how="cross")
+    return pl.concat([made, every.select(made.columns)])
+
+
+def _count(rows: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    """Count rows of ``item_id`` and ``variant`` by the item's data set and the variant."""
+    known = rows.join(items, on="item_id", how="left")
+    return known.group_by("dataset", "variant").agg(pl.len().cast(pl.Int64))
 
 
 _SCHEMA = {
+    "dataset": pl.String,
     "space": pl.String,
     "model": pl.String,
     "modality": pl.String,
     "variant": pl.String,
     "layers": pl.Int64,
-    "items": pl.Int64,
+    "expected": pl.Int64,
     "stored": pl.Int64,
     "failed": pl.Int64,
+    "inapplicable": pl.Int64,
     "remaining": pl.Int64,
     "fingerprint": pl.String,
 }

@@ -1,0 +1,84 @@
+"""Which column names a row of which table, and whether what is named is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import polars as pl
+
+from vdb import schema
+from vdb.errors import InputError
+
+if TYPE_CHECKING:
+    from vdb.database import Database
+
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+
+_FEW = 20_000  # rows whose ids are looked up rather than joined with the whole table
+
+
+class Reference(NamedTuple):
+    """A column of ``table`` that holds ids of ``target``: in every row, or in the trials of one direction."""
+
+    table: str
+    column: str
+    target: str
+    direction: str | None = None
+
+    def rows(self, frame: Frame) -> Frame:
+        """Return the rows in which the reference is made."""
+        made = pl.col(self.column).is_not_null()
+        if self.direction is not None:
+            made &= pl.col("direction") == self.direction
+        return frame.filter(made)
+
+
+REFERENCES: tuple[Reference, ...] = (
+    Reference("images", "concept_id", "concepts"),
+    Reference("captions", "concept_id", "concepts"),
+    Reference("pairs", "image_id", "images"),
+    Reference("pairs", "caption_id", "captions"),
+    Reference("segments", "image_id", "images"),
+    Reference("trials", "query_id", "captions", schema.TEXT_TO_IMAGE),
+    Reference("trials", "candidate_0", "images", schema.TEXT_TO_IMAGE),
+    Reference("trials", "candidate_1", "images", schema.TEXT_TO_IMAGE),
+    Reference("trials", "query_id", "images", schema.IMAGE_TO_TEXT),
+    Reference("trials", "candidate_0", "captions", schema.IMAGE_TO_TEXT),
+    Reference("trials", "candidate_1", "captions", schema.IMAGE_TO_TEXT),
+    Reference("image_variants", "image_id", "images"),
+    Reference("caption_variants", "caption_id", "captions"),
+)
+"""Every column that names a row of another table."""
+
+
+def check_reference(
+    db: Database, frame: pl.DataFrame, reference: Reference, coming: pl.DataFrame | None
+) -> None:
+    """Check that what the rows of ``frame`` name is in the store or ``coming`` with them.
+
+    Raises
+    ------
+    InputError
+        Naming the first row that refers to nothing.
+    """
+    column, target = reference.column, reference.target
+    wanted = reference.rows(frame).select(column, "source")
+    [identity] = schema.KEYED_BY[target]
+    if coming is not None:
+        wanted = wanted.join(coming, left_on=column, right_on=identity, how="anti")
+    if wanted.is_empty():
+        return
+    there = looked_up(db, target, identity, wanted[column]).select(identity)
+    dangling = wanted.lazy().join(there, left_on=column, right_on=identity, how="anti").collect()
+    for row in dangling.head(1).iter_rows(named=True):
+        more = f" (and {len(dangling) - 1} more)" if len(dangling) > 1 else ""
+        raise InputError(
+            f"{row['source']}: {column} {row[column]!r} refers to no {target.removesuffix('s')} "
+            f"of the file or the store{more}"
+        )
+
+
+def looked_up(db: Database, name: str, column: str, ids: pl.Series) -> pl.LazyFrame:
+    """Return at least the rows of a table whose ``column`` is among ``ids``, without reading all for a few."""
+    there = db.read(name)
+    return there if len(ids) > _FEW else there.filter(pl.col(column).is_in(ids.unique().implode()))
