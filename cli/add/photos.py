@@ -70,11 +70,9 @@ def coco(
     Masks of other photos are left out and counted.
     """
     if captions is None and instances is None and panoptic is None:
-        raise typer.BadParameter(
-            "give at least one", param_hint="--captions, --instances, --panoptic"
-        )
+        raise typer.BadParameter("give at least one of --captions, --instances, --panoptic")
     if (panoptic is None) != (panoptic_masks is None):
-        raise typer.BadParameter("give both", param_hint="--panoptic and --panoptic-masks")
+        raise typer.BadParameter("--panoptic and --panoptic-masks go together")
     check_folder(images)
     for file in (captions, instances, panoptic):
         if file is not None:
@@ -90,6 +88,71 @@ def coco(
         panoptic_file=panoptic,
         panoptic_masks=panoptic_masks,
         name=name or "coco",
+        prefix=prefix,
+    )
+    add_batches(db, batches, embed=embed)
+
+
+@app.command(
+    short_help="Add Flickr8k: photos, captions, experts' judgements.",
+    epilog="Example: vdb add flickr8k --images Flicker8k_Dataset --captions Flickr8k.token.txt "
+    "--judgements ExpertAnnotations.txt",
+)
+def flickr8k(
+    images: Annotated[
+        Path,
+        typer.Option(
+            "--images", envvar="VDB_FLICKR8K_IMAGES", metavar="DIR", help="Directory of the photos."
+        ),
+    ],
+    captions: Annotated[
+        Path,
+        typer.Option(
+            "--captions",
+            envvar="VDB_FLICKR8K_CAPTIONS",
+            metavar="FILE",
+            help="Captions, a line each: image.jpg#n, a tab, the caption.",
+        ),
+    ],
+    judgements: Annotated[
+        Path | None,
+        typer.Option(
+            "--judgements",
+            envvar="VDB_FLICKR8K_JUDGEMENTS",
+            metavar="FILE",
+            help="Expert judgements, a line each: image, caption id and three scores, parted by tabs.",
+        ),
+    ] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option(
+            "--split",
+            envvar="VDB_FLICKR8K_SPLIT",
+            metavar="FILE",
+            help="Keep only the images that this file names, one a line.",
+        ),
+    ] = None,
+    name: Name = None,
+    prefix: Prefix = "",
+    embed: Embed = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Add Flickr8k: photos, captions, and trials made of the experts' judgements.
+
+    A trial is a caption and two images that were judged for it with different mean scores.
+    """
+    check_folder(images)
+    for file in (captions, judgements, split):
+        if file is not None:
+            check_file(file)
+    from ingest.datasets.flickr8k import flickr8k as adapter
+
+    batches = adapter(
+        images,
+        captions,
+        judgements_file=judgements,
+        split_file=split,
+        name=name or "flickr8k",
         prefix=prefix,
     )
     add_batches(db, batches, embed=embed)
