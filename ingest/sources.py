@@ -1,15 +1,17 @@
 """Where the bytes of an image come from: a file, a member of a tar archive, an object store, or the store itself.
 
 An image's ``uri`` is one of ``/photos/1.jpg``, ``/shards/0.tar#1536:48213`` (offset and size of a member, which is read
-where it lies), ``s3://bucket/1.jpg`` (any scheme of ``pyarrow.fs``), ``embedded:<SHA-256>``.
+where it lies), ``s3://bucket/1.jpg`` (any scheme of ``pyarrow.fs``, percent-encoded), ``embedded:<SHA-256>``.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from pyarrow import ArrowException, fs
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from vdb.database import Database
 
 _MEMBER = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>\d+):(?P<size>\d+)", re.DOTALL)
-_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_REMOTE = re.compile(
+    r"(?P<place>[A-Za-z][A-Za-z0-9+.-]*://[^/?]*)(?P<path>[^?]*)(?P<options>\?.*)?", re.DOTALL
+)
 
 
 def member_uri(archive: str, offset: int, size: int) -> str:
@@ -60,9 +64,21 @@ def _read_range(archive: str, offset: int, size: int) -> bytes:
 
 
 def _read_remote(uri: str) -> bytes:
-    system, path = fs.FileSystem.from_uri(uri)
-    with system.open_input_stream(path) as stream:
+    found = _REMOTE.fullmatch(uri)
+    if found is None:  # pragma: no cover - is_remote was asked
+        raise ValueError("not a URI")
+    system, base = _system(found["place"], found["options"] or "")
+    path = unquote(found["path"], errors="strict").lstrip("/")
+    with system.open_input_stream(f"{base.rstrip('/')}/{path}" if base else path) as stream:
         return bytes(stream.read())
+
+
+@lru_cache(
+    maxsize=64
+)  # finding out a bucket's region is a request, and a client's connections are worth keeping
+def _system(place: str, options: str) -> tuple[Any, str]:
+    system, base = fs.FileSystem.from_uri(f"{place}/{options}")
+    return system, base
 
 
 class Sources:

@@ -1,4 +1,4 @@
-"""What may be called what: spaces and item ids."""
+"""What may be called what: spaces, variants and item ids."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from vdb.errors import InputError
 from vdb.schema import TABLES
 
 _SPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_VARIANT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LONGEST_ID = 512
+LONGEST_VARIANT = 100
 
 
 def check_space_name(name: str) -> str:
@@ -39,6 +41,22 @@ def space_name_for(model: str) -> str:
     """
     bare = model.split(":", 1)[-1].strip("/")
     return check_space_name(re.sub(r"[^A-Za-z0-9._-]+", "-", bare).strip("-._")[:100] or "model")
+
+
+def check_variant_name(name: str) -> str:
+    """Return ``name`` if a variant may be called so.
+
+    Raises
+    ------
+    InputError
+        It is not words of lower-case letters and digits joined by dashes, or longer than 100 characters.
+    """
+    if not _VARIANT.fullmatch(name) or len(name) > LONGEST_VARIANT:
+        raise InputError(
+            f"{name!r} cannot name a variant: use 1 to {LONGEST_VARIANT} lower-case letters and digits, "
+            "words joined by dashes"
+        )
+    return name
 
 
 def id_problem(item_id: str) -> str | None:

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vdb.errors import InputError
-from vdb.names import LONGEST_ID, check_space_name, id_problem, space_name_for
+from vdb.names import (
+    LONGEST_ID,
+    check_space_name,
+    check_variant_name,
+    id_problem,
+    space_name_for,
+)
 from vdb.schema import TABLES
 
 ALLOWED = string.ascii_letters + string.digits + "._-"
@@ -84,3 +90,16 @@ def test_hostile_ids_are_ids(hostile_ids: list[str]) -> None:
 )
 def test_what_is_no_id_is_told_why(item_id: str, problem: str) -> None:
     assert problem in (id_problem(item_id) or "")
+
+
+@pytest.mark.parametrize("name", ["a", "their-inpainting", "sd-2-1", "0", "x" * 100])
+def test_variants_are_words_joined_by_dashes(name: str) -> None:
+    assert check_variant_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-a", "a-", "a--b", "A", "a b", "a:b", "a_b", "é", "a\n", "x" * 101]
+)
+def test_other_names_of_variants_are_refused(name: str) -> None:
+    with pytest.raises(InputError, match="cannot name a variant"):
+        check_variant_name(name)
