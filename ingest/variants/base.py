@@ -140,6 +140,8 @@ class Token:
         Index of its first character in the caption; what lies between tokens is white space.
     plural : bool
         Of a noun: whether its form is plural.
+    form : {"", "finite", "infinitive", "participle"}
+        Of a verb or auxiliary, where the tagger tells it; a participle is in -ing too.
     """
 
     text: str
@@ -147,6 +149,7 @@ class Token:
     lemma: str
     start: int
     plural: bool = False
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)

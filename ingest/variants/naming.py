@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -47,13 +48,18 @@ class Chosen:
         return ":".join([self.variant.name, *told])
 
     def definition(self, **more: str) -> dict[str, Any]:
-        """Say everything that decides the outcome, for the fingerprint: ``more`` is the tagger and its version."""
+        """Say everything that decides the outcome, for the fingerprint.
+
+        ``more`` is the tagger and its version; they stand for the setting ``tagger``, since ``auto`` may come to the
+        same tagger as a name.
+        """
         variant = self.variant
+        settings = {name: value for name, value in self.settings.items() if name != "tagger"}
         libraries = {name: version(name) for name in variant.libraries(self.settings)}
         return {
             "name": variant.name,
             "version": variant.version,
-            "settings": dict(self.settings),
+            "settings": settings,
             "libraries": libraries,
             **more,
         }
@@ -66,9 +72,13 @@ class Chosen:
         Inapplicable
             There is nothing to alter.
         """
-        settings = {name: value for name, value in self.settings.items() if name != "seed"}
+        known = {"seed", "tagger"}  # seen to outside: they come to the generator and the tokens
+        settings = {name: value for name, value in self.settings.items() if name not in known}
         seed = int(self.settings.get("seed", 0))
         return self.variant.apply(item, rng_of(self.variant.name, seed, item.item_id), **settings)
+
+
+_SETTING = re.compile(r":(?=[^:=]*=)")  # a value may hold a colon: tagger=spacy:en_core_web_sm
 
 
 def fingerprint_of(definition: Mapping[str, Any]) -> str:
@@ -101,12 +111,12 @@ def choose(written: str) -> Chosen:
     InputError
         A setting is malformed or out of range, or stands twice.
     """
-    name, *rest = written.split(":")
+    name, colon, rest = written.partition(":")
     if name == ORIGINAL:
         raise InputError(f"{written!r}: {ORIGINAL} is no variant that is made")
     variant = find_variant(name)
     given: dict[str, str] = {}
-    for setting in rest:
+    for setting in _SETTING.split(rest) if colon else ():
         key, equals, value = setting.partition("=")
         if not (key and equals and value):
             raise InputError(f"variant {written!r}: {setting!r} is not SETTING=VALUE")

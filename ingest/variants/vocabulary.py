@@ -1,0 +1,94 @@
+"""The nouns of a data set, for variants that put other ones in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ingest.variants.base import Token
+    from ingest.variants.taggers import Tagger
+
+NUMBERS: Final = ("singular", "plural")
+"""The keys of a vocabulary; the index is ``Token.plural``."""
+
+LONGEST: Final = 1_000
+"""Nouns of each number that a vocabulary holds: the most frequent ones."""
+
+_LONGEST_COMPOUND: Final = 3
+
+
+class Compound(NamedTuple):
+    """Nouns in a row: tokens from ``first`` up to ``end``, which is not of it; number by the last one.
+
+    Attributes
+    ----------
+    first, end : int
+    text : str
+        Joined by single spaces, as the caption writes them.
+    plural : bool
+    """
+
+    first: int
+    end: int
+    text: str
+    plural: bool
+
+
+def build(texts: Iterable[str], tagger: Tagger) -> dict[str, tuple[str, ...]]:
+    """Collect the nouns of a data set; the order of the texts plays no part.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Its captions.
+    tagger : Tagger
+
+    Returns
+    -------
+    dict
+        ``singular`` and ``plural``, each at most 1,000 nouns in small letters, the most frequent first and equally
+        frequent ones by the alphabet. Nouns in a row, up to three, are one. A noun with anything but letters, hyphens
+        and apostrophes, or with a single letter, is left out.
+    """
+    counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    for text in texts:
+        for compound in compounds(tagger.tag(text)):
+            if _is_fit(compound):
+                counts[compound.plural][compound.text.lower()] += 1
+    return {
+        number: tuple(sorted(count, key=lambda word: (-count[word], word))[:LONGEST])
+        for number, count in zip(NUMBERS, counts, strict=True)
+    }
+
+
+def compounds(tokens: Sequence[Token]) -> list[Compound]:
+    """Find the nouns of a text, those in a row as one; names are none."""
+    return list(_compounds(tokens))
+
+
+def _compounds(tokens: Sequence[Token]) -> Iterator[Compound]:
+    first = 0
+    while first < len(tokens):
+        end = first
+        while end < len(tokens) and tokens[end].tag == "NOUN" and _goes_on(tokens, first, end):
+            end += 1
+        if end > first:
+            text = " ".join(token.text for token in tokens[first:end])
+            yield Compound(first, end, text, tokens[end - 1].plural)
+        first = max(end, first + 1)
+
+
+def _goes_on(tokens: Sequence[Token], first: int, end: int) -> bool:
+    """Tell whether white space alone parts a noun from the one before."""
+    before = tokens[end - 1]
+    return end == first or before.start + len(before.text) < tokens[end].start
+
+
+def _is_fit(compound: Compound) -> bool:
+    words = compound.text.split()
+    return len(words) <= _LONGEST_COMPOUND and all(
+        len(word) > 1 and word.replace("-", "").replace("'", "").isalpha() for word in words
+    )
