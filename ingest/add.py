@@ -11,6 +11,7 @@ import polars as pl
 import vdb
 from ingest.sources import read_bytes
 from vdb.blobs import EMBEDDED
+from vdb.errors import VdbError
 from vdb.items import Added, add
 
 if TYPE_CHECKING:
@@ -48,9 +49,35 @@ def add_dataset(
     ------
     InputError, NotFoundError
         From the adapter or the checks; of the batch at fault nothing is written, and a mistake in the first one
-        leaves no empty store behind.
+        leaves no empty store behind. In the midst of a stream the message says what is stored by then.
     """
     report = Added()
+    try:
+        return _add_all(uri, batches, notice, report, embed=embed), report
+    except VdbError as error:
+        stored = _stored(report)
+        if not stored:
+            raise
+        raise type(error)(
+            f"{error} [stored before that: {stored}; once it is mended, the same command goes on]"
+        ) from error
+
+
+def _stored(report: Added) -> str:
+    new = [f"{rows:,} {table}" for table, rows in report.added.items() if rows]
+    known = sum(report.unchanged.values())
+    return ", ".join([*new, f"{known:,} rows that were there already"] if known else new)
+
+
+def _add_all(
+    uri: str,
+    batches: Iterator[Batch],
+    notice: Callable[[str], None],
+    report: Added,
+    *,
+    embed: bool,
+) -> Database:
+    """Add each batch, and keep count in ``report``."""
     db: Database | None = None
     for batch in batches:
         for message in batch.notices:
@@ -62,7 +89,7 @@ def add_dataset(
             contents = chain(contents, ((sha256, read_bytes(at)) for at, sha256 in outside))
             batch = _embedded(batch)  # noqa: PLW2901 - the same batch
         report += add(db, batch.tables(), contents)
-    return db or vdb.open(uri, create=True), report
+    return db or vdb.open(uri, create=True)
 
 
 def _outside(batch: Batch) -> Iterator[tuple[str, str]]:

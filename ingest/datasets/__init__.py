@@ -7,16 +7,37 @@ from typing import TYPE_CHECKING
 from ingest.datasets.base import Batch
 from ingest.datasets.coco import coco
 from ingest.datasets.concepts import concepts
+from ingest.datasets.flickr8k import flickr8k
+from ingest.datasets.hf import hf
 from ingest.datasets.manifest import manifest
+from ingest.datasets.pickapic import pickapic
+from ingest.datasets.trials import trials
+from ingest.datasets.webdataset import webdataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ADAPTERS: dict[str, Callable[..., Iterator[Batch]]] = {
     "coco": coco,
+    "flickr8k": flickr8k,
+    "trials": trials,
     "manifest": manifest,
     "concepts": concepts,
+    "pickapic": pickapic,
+    "webdataset": webdataset,
+    "hf": hf,
 }
 """Each format by the name that ``vdb add`` knows it by."""
 
-__all__ = ["ADAPTERS", "Batch", "coco", "concepts", "manifest"]
+__all__ = [
+    "ADAPTERS",
+    "Batch",
+    "coco",
+    "concepts",
+    "flickr8k",
+    "hf",
+    "manifest",
+    "pickapic",
+    "trials",
+    "webdataset",
+]
