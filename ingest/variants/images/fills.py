@@ -21,7 +21,7 @@ BLUR: Final = 0.1
 """Spread of the ``blur`` fill, in shorter sides of the image."""
 
 INPAINT_RADIUS: Final = 3
-"""Pixels about a removed one that Telea's method looks at."""
+"""How many pixels about a removed one inpainting looks at."""
 
 _WHEELS: Final = (  # OpenCV comes under any of these names
     "opencv-python-headless",
@@ -76,12 +76,20 @@ def _blur(image: Image.Image, _mask: Image.Image) -> Image.Image:
 
 
 def _inpaint(image: Image.Image, mask: Image.Image) -> Image.Image:
-    """Let the kept pixels grow inwards from the outline: A. Telea, J. Graphics Tools 9 (2004) 23, as OpenCV has it."""
+    """Let the kept pixels grow inwards from the outline, as OpenCV does it in the name of Navier and Stokes.
+
+    M. Bertalmio, A. L. Bertozzi, G. Sapiro, CVPR 2001, I-355. Not OpenCV's other method, Telea's: it brightens as it
+    goes, and made of an even grey of 90 one of up to 118 in a hole of 400 x 360 pixels. It marches pixel by pixel,
+    which is why this is the slow fill.
+    """
     cv2 = _opencv()
-    filled: NDArray[np.uint8] = cv2.inpaint(
-        np.asarray(image), np.asarray(mask), INPAINT_RADIUS, cv2.INPAINT_TELEA
+    # OpenCV reads beyond the memory of an image of one row or column: every image gets a border, of its own edge.
+    pixels, removed = (
+        cv2.copyMakeBorder(np.asarray(plane), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+        for plane in (image, mask)
     )
-    return Image.fromarray(filled)
+    filled: NDArray[np.uint8] = cv2.inpaint(pixels, removed, INPAINT_RADIUS, cv2.INPAINT_NS)
+    return Image.fromarray(filled[1:-1, 1:-1].copy())
 
 
 def _opencv() -> Any:  # noqa: ANN401 - a module
