@@ -279,6 +279,11 @@ class Database:
         """Open one of the store's own tables for writing, made if it is not there."""
         return tables.ensure(self._connection, name, schema.TABLES[name])
 
+    def tables(self) -> list[Any]:
+        """Open every table there is, spaces and results too; for looking after the store as a whole."""
+        found = map(partial(tables.open_if_there, self._connection), tables.names(self._connection))
+        return [table for table in found if table is not None]
+
     def keep_result(self, analysis: str, frame: pl.DataFrame, run_id: str) -> None:
         """Add the rows of ``frame`` to what is kept of ``analysis``."""
         rows = frame.select(

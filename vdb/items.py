@@ -14,6 +14,7 @@ import polars as pl
 from vdb import blobs, schema, tables
 from vdb.blobs import EMBEDDED
 from vdb.errors import InputError
+from vdb.keys import keys
 from vdb.names import LONGEST_ID, id_problem
 from vdb.references import REFERENCES, check_reference, looked_up
 
@@ -142,19 +143,6 @@ def add(
             tables.upsert(db.table(name), moved)
             report.moved += len(moved)
     return report
-
-
-def keys(columns: Iterable[str]) -> pl.Expr:
-    """Build the key of each row; the vectorised twin of :func:`vdb.schema.key_of`."""
-    return pl.concat_str(
-        [
-            pl.col(column)
-            .str.replace_all("\\", "\\\\", literal=True)
-            .str.replace_all("|", "\\|", literal=True)
-            for column in columns
-        ],
-        separator="|",
-    )
 
 
 def _keyed(name: str, frame: pl.DataFrame) -> pl.DataFrame:

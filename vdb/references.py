@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import polars as pl
 
-from vdb import schema
+from vdb import schema, tables
 from vdb.errors import InputError
+from vdb.keys import keys
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vdb.database import Database
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
@@ -76,6 +79,53 @@ def check_reference(
             f"{row['source']}: {column} {row[column]!r} refers to no {target.removesuffix('s')} "
             f"of the file or the store{more}"
         )
+
+
+def check_unreferred(db: Database, names: Sequence[str]) -> None:
+    """Check that no row of another data set refers to an image or a caption of these.
+
+    Raises
+    ------
+    InputError
+        Naming the data set, one of its rows, and what to do.
+    """
+    mine = pl.col("dataset").is_in(list(names))
+    for reference in REFERENCES:
+        column, target = reference.column, reference.target
+        if target == "concepts":  # which stay as long as anybody uses them
+            continue
+        [identity] = schema.KEYED_BY[target]
+        items = db.read(target).filter(mine).select(identity, owner="dataset")
+        others = reference.rows(db.read(reference.table).filter(~mine))
+        found = others.join(items, left_on=column, right_on=identity, how="inner")
+        first = found.select("dataset", "source", "owner", column, rows=pl.len()).head(1)
+        for row in first.collect().iter_rows(named=True):
+            raise InputError(
+                f"data set {row['owner']!r} cannot be removed alone: {row['rows']} {reference.table} of data set "
+                f"{row['dataset']!r} refer to its {target} ({row['source']} to {row[column]!r}); "
+                f"remove both: `vdb remove dataset {row['owner']} {row['dataset']}`"
+            )
+
+
+def used_concepts(db: Database, names: Sequence[str]) -> pl.LazyFrame:
+    """Return ``concept_id`` and one ``user``, a data set that is none of ``names`` and has exemplars of it."""
+    others = ~pl.col("dataset").is_in(list(names))
+    items = [
+        db.read(table).filter(others).select("concept_id", "dataset")
+        for table in ("images", "captions")
+    ]
+    return pl.concat(items).drop_nulls().group_by("concept_id").agg(user=pl.col("dataset").min())
+
+
+def give_away_concepts(db: Database, names: Sequence[str]) -> None:
+    """Make each concept of these data sets that another one uses a concept of that one."""
+    mine = pl.col("dataset").is_in(list(names))
+    used = db.concepts().filter(mine).join(used_concepts(db, names), on="concept_id").collect()
+    if len(used):
+        layout = schema.CONCEPTS
+        given = used.with_columns(key=keys(("concept_id",)), dataset="user").select(layout.names)
+        rows = given.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(layout)
+        tables.upsert(db.table("concepts"), rows)
 
 
 def looked_up(db: Database, name: str, column: str, ids: pl.Series) -> pl.LazyFrame:

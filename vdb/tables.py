@@ -155,12 +155,17 @@ def _checked(table: Any, rows: pa.Table) -> pa.Table:  # noqa: ANN401 - untyped
 def delete_keys(table: Any, keys: Sequence[str]) -> None:  # noqa: ANN401 - untyped
     """Delete the rows with these keys."""
     for start in range(0, len(keys), ROWS_A_COMMIT):
-        table.delete(col("key").isin(list(keys[start : start + ROWS_A_COMMIT])))
+        delete(table, col("key").isin(list(keys[start : start + ROWS_A_COMMIT])))
+
+
+def delete(table: Any, where: Any) -> None:  # noqa: ANN401 - untyped, and an expression of lancedb.expr
+    """Delete the rows that meet ``where``; one commit."""
+    table.delete(where)
 
 
 def delete_where(table: Any, column: str, value: str) -> None:  # noqa: ANN401 - untyped
     """Delete the rows whose ``column`` is ``value``."""
-    table.delete(col(column) == value)
+    delete(table, col(column) == value)
 
 
 def read(

@@ -19,7 +19,7 @@ from vdb.errors import NotFoundError, RecipeMismatchError
 from vdb.schema import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Collection, Mapping
 
     from vdb.database import Database
     from vdb.recipe import Modality
@@ -125,11 +125,15 @@ def extend_vocabulary(
     return _entries(db, modality, variant)[VOCABULARY][dataset]
 
 
-def forget_vocabularies(db: Database, drop: Callable[[dict[str, Any]], bool]) -> int:
-    """Delete the entries that ``drop``, given ``modality``, ``variant`` and ``dataset``, picks; return how many."""
-    keys = [key for key, entry in _all_entries(db) if drop(entry)]
-    tables.delete_keys(db.table("meta"), keys)
-    return len(keys)
+def vocabulary_keys(
+    db: Database, *, variant: str | None = None, datasets: Collection[str] = ()
+) -> list[str]:
+    """Return the keys in ``meta`` of the vocabularies of a variant, or of data sets."""
+    return [
+        key
+        for key, entry in _all_entries(db)
+        if entry["variant"] == variant or entry["dataset"] in datasets
+    ]
 
 
 def _row(db: Database, modality: str, variant: str) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vdb import items
+from vdb import keys as row_keys
 from vdb.schema import key_of
 
 # The letters that could confuse a join, and a few others.
@@ -36,5 +36,5 @@ def _read(key: str) -> tuple[str, ...]:
 @given(st.lists(st.tuples(nasty | st.text(), nasty | st.text()), min_size=1, max_size=8))
 def test_the_vectorised_twin_agrees(rows: list[tuple[str, str]]) -> None:
     frame = pl.DataFrame(rows, schema={"a": pl.String, "b": pl.String}, orient="row")
-    made = frame.select(items.keys(["a", "b"]))
+    made = frame.select(row_keys.keys(["a", "b"]))
     assert made.to_series().to_list() == [key_of(*row) for row in rows]

@@ -105,9 +105,10 @@ def test_a_vocabulary_fixed_by_another_process_in_between_is_read_back(
     assert held["vocabulary"] == {"coco": ["theirs"], "other": ["too"]}
 
 
-def test_vocabularies_are_forgotten_by_what_they_are_of(db: Database) -> None:
+def test_vocabularies_are_found_by_what_they_are_of(db: Database) -> None:
     define(db, vocabulary={"coco": ["dog"], "flickr": ["cat"]})
-    assert variants.forget_vocabularies(db, lambda entry: entry["dataset"] == "coco") == 1
-    held = variants.definition_of(db, "text", "nouns-only")
-    assert held == DEFINITION | {"vocabulary": {"flickr": ["cat"]}}
-    assert recorded_version(tables.connect(db.uri, None)) == SCHEMA_VERSION
+    variants.define(db, "swap", "text", None, {"vocabulary": {"coco": []}}, "f", "vdb")
+    of_coco = {"vocabulary|text|nouns-only|coco", "vocabulary|text|swap|coco"}
+    assert set(variants.vocabulary_keys(db, datasets=["coco"])) == of_coco
+    assert variants.vocabulary_keys(db, variant="swap") == ["vocabulary|text|swap|coco"]
+    assert variants.vocabulary_keys(db, datasets=["none"]) == []
