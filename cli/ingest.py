@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import render
 from cli.options import DEFAULT_DB, Dataset, Db
+from cli.outcomes import tell
 from cli.progress import progress
 from cli.render import say
 from vdb.errors import VdbError
 
 if TYPE_CHECKING:
-    from ingest.ledger import Ingested
     from ingest.many import Outcome
 
 INTERRUPTED = 130
-_SHOWN = 5
 _ORIGINAL = "original"  # vdb.schema.ORIGINAL: importing that would load pyarrow for `vdb --help`
 _SAYS_NOTHING = re.compile(
     r"(?:models?|checkpoints?(?:-\d+)?|snapshots?|weights|outputs?|[0-9a-f]{40})",
@@ -208,6 +204,7 @@ def ingest(  # noqa: PLR0917 - a command's options
     The same command again goes on where it was stopped. A bad image or text goes to `vdb failures` with its reason
     and the run goes on; the exit code is 1 when anything failed. With --variant each model takes those of its
     modality; an item that cannot have one (no mask, no noun) is counted and told, and is no failure.
+    object-removed:which=each is one variant for each category of things that has a mask.
     """
     import vdb
 
@@ -230,7 +227,7 @@ def ingest(  # noqa: PLR0917 - a command's options
 
     def told(outcome: Outcome) -> None:
         found.append(outcome)
-        _tell(outcome, dry_run=dry_run)
+        tell(outcome, dry_run=dry_run)
 
     if space is None:
         _hint(model)
@@ -269,51 +266,3 @@ def _hint(models: list[str]) -> None:
             continue
         if target.directory is not None and _SAYS_NOTHING.fullmatch(target.model):
             say(f"space {target.model!r}: give it a better name with --space NAME")
-
-
-def _tell(outcome: Outcome, *, dry_run: bool) -> None:
-    if outcome.skipped:
-        say(f"{outcome.model}: skipped: {outcome.skipped}")
-    elif outcome.report is None:
-        _tell_error(outcome)
-    elif dry_run:
-        _tell_plan(outcome.report)
-    else:
-        _tell_report(outcome.report)
-
-
-def _tell_error(outcome: Outcome) -> None:
-    if os.environ.get("VDB_DEBUG"):
-        say(outcome.traceback.rstrip())
-    message = str(outcome.error)
-    message = message.removeprefix(
-        f"{Path(outcome.model).name}: "
-    )  # the directory's, named whole below
-    say(f"error: {message if outcome.model in message else f'{outcome.model}: {message}'}")
-
-
-def _tell_plan(report: Ingested) -> None:
-    plan = report.plan
-    say(
-        f"{report.space}: {plan.wanted} rows, {plan.stored} there already, {plan.remaining} to do, "
-        f"{render.size(plan.bytes_to_write)} to write"
-    )
-    if len(plan.rows) > 1 or _ORIGINAL not in plan.rows:
-        for variant, (wanted, stored) in plan.rows.items():
-            say(f"  {variant}: {wanted} rows, {stored} there already, {wanted - stored} to do")
-
-
-def _tell_report(report: Ingested) -> None:
-    items = "captions" if report.modality == "text" else "images"
-    truncated = f", {report.truncated} texts truncated" if report.truncated else ""
-    say(
-        f"{report.space}: {report.plan.stored} there before, {report.stored} stored, {len(report.failed)} failed"
-        f"{truncated}"
-    )
-    for variant, reasons in report.inapplicable.items():
-        for reason, count in reasons.most_common(_SHOWN):
-            say(f"  {variant}: {count} {items} cannot have it: {reason}")
-    for item, variant, reason in report.failed[:_SHOWN]:
-        say(f"  {item}{'' if variant == _ORIGINAL else f' ({variant})'}: {reason}")
-    if len(report.failed) > _SHOWN:
-        say(f"  ... `vdb failures --space {report.space}` lists them all")

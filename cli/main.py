@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import vdb
-from cli import add, analyze, demo, ingest, models, store
+from cli import add, analyze, demo, ingest, models, store, variants
 from vdb.errors import NoStoreError, VdbError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command(
 )(demo.demo)
 app.add_typer(add.app, name="add")
 app.add_typer(models.app, name="models")
+app.add_typer(variants.app, name="variants")
 app.command(epilog="Example: vdb ingest --model vit-l --model gpt2 --limit 1000 --dry-run")(
     ingest.ingest
 )

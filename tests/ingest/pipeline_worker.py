@@ -13,12 +13,14 @@ import numpy as np
 import vdb
 from ingest.encoders.base import Prepared
 from ingest.extract import ingest
+from ingest.variants import Inapplicable, Variant, all_variants
 from vdb import tables
 from vdb.recipe import Layer, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ingest.variants.base import ImageItem, TextItem
     from vdb.recipe import Modality
 
 ROWS_A_COMMIT = 25
@@ -52,6 +54,40 @@ class Blend:
         rows = np.stack([one.data for one in batch])
         blended = rows + rows.mean(0)
         return np.concatenate([blended, np.sqrt(blended)], axis=1)
+
+
+def darker(item: ImageItem, _: np.random.Generator) -> Any:
+    if item.item_id.endswith("5"):
+        raise Inapplicable("a name that ends in 5")
+    return item.image.point(lambda value: value // 2)
+
+
+def noisy(item: ImageItem, rng: np.random.Generator) -> Any:
+    offset = int(rng.integers(1, 50))
+    return item.image.point(lambda value: min(255, value + offset))
+
+
+def reverse(item: TextItem, _: np.random.Generator) -> str:
+    words = item.text.split()
+    if len(words) < 3:
+        raise Inapplicable("fewer than three words")
+    return " ".join(words[::-1])
+
+
+def half(item: TextItem, rng: np.random.Generator) -> str:
+    words = item.text.split()
+    return " ".join(rng.choice(words, max(1, len(words) // 2)))
+
+
+def register() -> None:
+    for apply, modality in (
+        (darker, "image"),
+        (noisy, "image"),
+        (reverse, "text"),
+        (half, "text"),
+    ):
+        name = apply.__name__
+        all_variants()[name] = Variant(name, modality, "semantic", "For a test.", apply)  # type: ignore[arg-type]
 
 
 def step(*words: object) -> None:
@@ -96,10 +132,12 @@ def stop_at_commits() -> None:
 if __name__ == "__main__":
     tables.ROWS_A_COMMIT = ROWS_A_COMMIT
     stop_at_commits()
+    register()
     ingest(
         vdb.open(sys.argv[1]),
         Blend(sys.argv[2]),  # type: ignore[arg-type]
         space="blend",
+        variants=sys.argv[3:] or ["original"],
         batch_size=BATCH,
         workers=2,
         progress=Steps(),

@@ -15,7 +15,7 @@ import pytest
 import vdb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vdb.database import Database
 
@@ -25,10 +25,12 @@ BROKEN = (7, 24, 61)
 SECONDS = 60
 
 
-def work(uri: Path, modality: str, steps: int | None = None) -> tuple[list[str], int]:
+def work(
+    uri: Path, modality: str, steps: int | None = None, variants: Sequence[str] = ("original",)
+) -> tuple[list[str], int]:
     """Run the worker, killed at its n-th step; return its steps and how it ended."""
     worker = subprocess.Popen(
-        [sys.executable, "-W", "ignore", WORKER, uri, modality],
+        [sys.executable, "-W", "ignore", WORKER, uri, modality, *variants],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -52,14 +54,14 @@ def work(uri: Path, modality: str, steps: int | None = None) -> tuple[list[str],
 def everything(db: Database) -> dict[str, Any]:
     """All that a space holds, by id, to the bit, and the ledger beside it."""
     space = db.space("blend")
-    ids, layers = space.matrices()
-    rows = space.scan(layers=[]).collect().sort(space.id_column).rows()
-    ledger = db.failures().select("space", "item_id", "variant", "reason").collect().sort("item_id")
+    read = {variant: space.matrices(variant=variant) for variant in sorted(space.counts())}
+    rows = space.scan(layers=[]).collect().sort(space.id_column, "variant").rows()
+    entries = db.failures().select("space", "item_id", "variant", "status", "reason").collect()
     return {
-        "ids": ids,
-        "layers": [layer.tobytes() for layer in layers],
+        "ids": {variant: ids for variant, (ids, _) in read.items()},
+        "layers": {v: [layer.tobytes() for layer in layers] for v, (_, layers) in read.items()},
         "rows": rows,
-        "ledger": ledger.rows(),
+        "ledger": entries.sort("item_id", "variant").rows(),
     }
 
 
@@ -74,16 +76,17 @@ def empty(make_study: Callable[..., Database], tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="module")
-def whole(empty: Path) -> Callable[[str], dict[str, Any]]:
+def whole(empty: Path) -> Callable[..., dict[str, Any]]:
     """What a run that nobody disturbed makes of it."""
-    made: dict[str, dict[str, Any]] = {}
+    made: dict[tuple[str, ...], dict[str, Any]] = {}
 
-    def run(modality: str) -> dict[str, Any]:
-        if modality not in made:
-            uri = shutil.copytree(empty, empty.with_name(f"whole-{modality}"))
-            assert work(uri, modality)[1] == 0
-            made[modality] = everything(vdb.open(uri))
-        return made[modality]
+    def run(modality: str, variants: Sequence[str] = ("original",)) -> dict[str, Any]:
+        name = (modality, *variants)
+        if name not in made:
+            uri = shutil.copytree(empty, empty.with_name("-".join(("whole", *name))))
+            assert work(uri, modality, variants=variants)[1] == 0
+            made[name] = everything(vdb.open(uri))
+        return made[name]
 
     return run
 
@@ -110,7 +113,7 @@ slow = pytest.mark.slow
     ],
 )
 def test_a_killed_run_done_again_equals_one_that_was_not_killed(
-    modality: str, steps: int, uri: Path, whole: Callable[[str], dict[str, Any]]
+    modality: str, steps: int, uri: Path, whole: Callable[..., dict[str, Any]]
 ) -> None:
     said, code = work(uri, modality, steps)
     assert (len(said), code) == (steps, -signal.SIGKILL)
@@ -121,8 +124,42 @@ def test_a_killed_run_done_again_equals_one_that_was_not_killed(
     assert kept <= there < ITEMS  # a commit under way may stand or not; what was committed does
     found, expected = everything(vdb.open(uri)), whole(modality)
     failed = BROKEN if modality == "image" else ()
-    assert [item for _, item, _, _ in expected["ledger"]] == [f"img-{i:05d}" for i in failed]
-    assert len(expected["ids"]) == ITEMS - len(failed)
+    assert [entry[1] for entry in expected["ledger"]] == [f"img-{i:05d}" for i in failed]
+    assert len(expected["ids"]["original"]) == ITEMS - len(failed)
+    for part, values in expected.items():
+        assert found[part] == values, part
+
+
+VARIANTS = {"image": ("original", "darker", "noisy"), "text": ("original", "half", "reverse")}
+
+
+# Rows, not items, make batches and commits: nearly every kill leaves an item with some of its variants stored.
+@pytest.mark.parametrize(
+    ("modality", "steps"),
+    [
+        ("image", 14),
+        pytest.param("image", 33, marks=slow),
+        pytest.param("text", 8, marks=slow),
+        ("text", 21),
+        pytest.param("text", 52, marks=slow),
+    ],
+)
+def test_so_does_one_over_several_variants(
+    modality: str, steps: int, uri: Path, whole: Callable[..., dict[str, Any]]
+) -> None:
+    variants = VARIANTS[modality]
+    said, code = work(uri, modality, steps, variants)
+    assert (len(said), code) == (steps, -signal.SIGKILL)
+    half_done = vdb.open(uri).space("blend").counts()
+    assert 0 < sum(half_done.values()) < ITEMS * 3 - 40
+    again, code = work(uri, modality, variants=variants)
+    assert code == 0
+    commits = [int(line.split()[1]) for line in again if line.startswith("commit ")]
+    assert set(commits[:-1]) == {24}  # whole windows, as in a run that begins
+    found, expected = everything(vdb.open(uri)), whole(modality, variants)
+    assert set(expected["ids"]) == set(variants)
+    statuses = {status for *_, status, _ in expected["ledger"]}
+    assert statuses == ({"failed", "inapplicable"} if modality == "image" else {"inapplicable"})
     for part, values in expected.items():
         assert found[part] == values, part
 
