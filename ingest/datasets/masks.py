@@ -6,7 +6,6 @@ checked before pycocotools sees it, as its C code reads past what is malformed.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,9 +62,9 @@ def _problem(polygon: object, height: int, width: int) -> str:
     for side, of_side in ((width, polygon[::2]), (height, polygon[1::2])):
         for value in of_side:
             # pycocotools walks along each edge in fifths of a pixel: far away is long, infinitely far for ever.
-            if not math.isfinite(value) or not -side <= value <= 2 * side:
+            if not -side <= value <= 2 * side:  # so that NaN is refused too
                 return (
-                    f"goes to {value}, which is further from the image ({width} x {height}) than that is large; "
+                    f"goes to {str(value)[:20]}, further from the image ({width} x {height}) than that is large; "
                     "are these pixels, and of this image?"
                 )
     return ""
