@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ingest.datasets.base import Batch
 
 app = typer.Typer(
-    no_args_is_help=True, help="Add images, captions, concepts and pairs to the store."
+    no_args_is_help=True,
+    help="Add images, captions, concepts, pairs, masks, trials and ready-made variants to the store.",
 )
 
 Name = Annotated[

@@ -1,4 +1,4 @@
-"""``vdb add concepts``: images in the folders of their concepts."""
+"""``vdb add concepts`` and ``vdb add things``: images in the folders of their concepts."""
 
 from __future__ import annotations
 
@@ -7,22 +7,95 @@ from typing import Annotated
 
 import typer
 
-from cli.add.common import Embed, Name, Prefix, add_batches, app, check_folder
+from cli.add.common import (
+    Embed,
+    Name,
+    Prefix,
+    add_batches,
+    app,
+    check_file,
+    check_folder,
+    pair,
+)
 from cli.options import DEFAULT_DB, Db
 
 
-@app.command(epilog="Example: vdb add concepts 101_ObjectCategories")
+@app.command(epilog="Example: vdb add concepts 101_ObjectCategories --captions captions.csv")
 def concepts(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="A folder for each concept, images in it.")
     ],
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            "--captions",
+            envvar="VDB_CONCEPTS_CAPTIONS",
+            metavar="FILE",
+            help="CSV, JSONL or Parquet with caption and image_path (from DIR) or concept_id.",
+        ),
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FIELD=COLUMN",
+            help="Read FIELD (image_path, concept_id, caption, caption_id) of the captions from COLUMN; "
+            "may be repeated.",
+        ),
+    ] = None,
     name: Name = None,
     prefix: Prefix = "",
     embed: Embed = False,
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Add a folder of images for each concept."""
+    """Add a folder of images for each concept.
+
+    Captions of the images or of the concepts as a whole may stand in a table beside them.
+    """
     check_folder(directory)
+    if captions is not None:
+        check_file(captions)
+    elif mapping:
+        raise typer.BadParameter(
+            "it names columns of --captions, which is not given", param_hint="--map"
+        )
     from ingest.datasets.concepts import concepts as adapter
 
-    add_batches(db, adapter(directory, name=name, prefix=prefix), embed=embed)
+    fields = dict(pair(one) for one in mapping or [])
+    batches = adapter(directory, captions=captions, mapping=fields, name=name, prefix=prefix)
+    add_batches(db, batches, embed=embed)
+
+
+@app.command(epilog="Example: vdb add things osf-storage/THINGS")
+def things(
+    directory: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Directory that holds Main and Variables, or Images and Metadata."
+        ),
+    ],
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images",
+            envvar="VDB_THINGS_IMAGES",
+            metavar="DIR",
+            help="Directory of the folders of photos, where it is not in the other one.",
+        ),
+    ] = None,
+    name: Name = None,
+    prefix: Prefix = "",
+    embed: Embed = False,
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Add THINGS: photos of object concepts.
+
+    Either of its layouts will do, and so will a part of the photos: what is not there is told.
+    """
+    check_folder(directory)
+    if images is not None:
+        check_folder(images)
+    from ingest.datasets.things import things as adapter
+
+    batches = adapter(directory, images=images, name=name, prefix=prefix)
+    add_batches(db, batches, embed=embed)

@@ -16,7 +16,8 @@ def manifest(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", help="CSV, JSONL or Parquet; a row an image, a caption or a pair."
+            metavar="FILE",
+            help="CSV, JSONL or Parquet; a row an image, a caption, a pair, or a variant of an item.",
         ),
     ],
     mapping: Annotated[
@@ -24,16 +25,18 @@ def manifest(
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN",
-            help="Read FIELD (image_path, image_id, caption, caption_id, concept_id) from COLUMN; may be repeated.",
+            help="Read FIELD (image_path, image_id, caption, caption_id, concept_id, variant, variant_kind) "
+            "from COLUMN; may be repeated.",
         ),
     ] = None,
     root: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--root",
             envvar="VDB_ROOT",
-            metavar="DIR",
-            help="Directory that image paths start from; the file's own.",
+            metavar="DIR|URI",
+            help="Directory, or place in an object store (s3://bucket/photos), that image paths start from and "
+            "do not leave; the file's own directory unless given.",
         ),
     ] = None,
     name: Name = None,
@@ -41,10 +44,14 @@ def manifest(
     embed: Embed = False,
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Add what a CSV, JSONL or Parquet table lists."""
+    """Add what a CSV, JSONL or Parquet table lists.
+
+    A row with a variant is somebody's altered file or text of the item that it names; a row with image_id and
+    caption_id alone pairs two items that stand elsewhere.
+    """
     check_file(file)
-    if root is not None:
-        check_folder(root)
+    if root is not None and "://" not in root:
+        check_folder(Path(root))
     from ingest.datasets.manifest import manifest as adapter
 
     fields = dict(pair(one) for one in mapping or [])

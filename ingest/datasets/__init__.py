@@ -11,6 +11,7 @@ from ingest.datasets.flickr8k import flickr8k
 from ingest.datasets.hf import hf
 from ingest.datasets.manifest import manifest
 from ingest.datasets.pickapic import pickapic
+from ingest.datasets.things import things
 from ingest.datasets.trials import trials
 from ingest.datasets.webdataset import webdataset
 
@@ -23,6 +24,7 @@ ADAPTERS: dict[str, Callable[..., Iterator[Batch]]] = {
     "trials": trials,
     "manifest": manifest,
     "concepts": concepts,
+    "things": things,
     "pickapic": pickapic,
     "webdataset": webdataset,
     "hf": hf,
@@ -38,6 +40,7 @@ __all__ = [
     "hf",
     "manifest",
     "pickapic",
+    "things",
     "trials",
     "webdataset",
 ]

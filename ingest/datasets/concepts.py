@@ -1,4 +1,4 @@
-"""A folder for each concept, its images inside."""
+"""A folder for each concept, its images inside, with captions or without."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.datasets.base import Batch, check_id, check_ids, concept_frame, image_frame, text_column
+from ingest.datasets.base import (
+    Batch,
+    check_id,
+    check_ids,
+    concept_frame,
+    frame_of_none,
+    image_frame,
+    text_column,
+)
+from ingest.datasets.concept_captions import captions_of
 from ingest.datasets.files import Root, hash_files, locate_all
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
@@ -22,7 +31,12 @@ SUFFIXES = frozenset(
 
 
 def concepts(
-    directory: str | Path, *, name: str | None = None, prefix: str = ""
+    directory: str | Path,
+    *,
+    captions: str | Path | None = None,
+    mapping: Mapping[str, str] | None = None,
+    name: str | None = None,
+    prefix: str = "",
 ) -> Iterator[Batch]:
     """Read a directory that holds a folder for each concept, as one batch in sorted order.
 
@@ -34,17 +48,23 @@ def concepts(
     ----------
     directory : path
         The directory of the folders.
+    captions : path, optional
+        A table of captions, CSV, TSV, JSONL or Parquet: ``caption`` and the ``image_path`` (from the
+        directory) or the ``concept_id`` that it is of; ``caption_id`` may be there too.
+    mapping : mapping of field to column, optional
+        Which column of it holds a field, where it is not called so.
     name : str, optional
         The dataset's name in the store; the directory's unless given.
     prefix : str
-        Put before each image id. Concepts keep their names, so that datasets can share them.
+        Put before each image and caption id. Concepts keep their names, so that datasets can share them.
 
     Raises
     ------
     NotFoundError
-        There is no such directory.
+        There is no such directory or file, field or column of captions.
     InputError
-        A folder inside a concept's folder, a link that leaves the directory, no image at all.
+        A folder inside a concept's folder, a link that leaves the directory, no image at all; a
+        caption of what is not there, whose file and line are named.
     """
     root = Root(Path(directory))
     found = _scan(root.path)
@@ -57,6 +77,18 @@ def concepts(
     paths = locate_all(root, written, lambda i: f"{root.path.name}/{written[i]}")
     sources = [f"{root.path.name}/{path}" for path in written]
     ids = text_column([prefix + path for path in written], lambda i: repr(sources[i]))
+    images = image_frame(
+        check_ids(ids, lambda i: repr(sources[i])),
+        concept_id=[folder for folder, _ in found.images],
+        uri=paths,
+        sha256=hash_files(paths, lambda i: sources[i]),
+        dataset=dataset,
+        source=sources,
+    )
+    texts, pairs = frame_of_none("captions"), frame_of_none("pairs")
+    told: tuple[str, ...] = ()
+    if captions is not None:
+        texts, pairs, told = captions_of(Path(captions), mapping or {}, images, root, prefix)
     yield Batch(
         concepts=concept_frame(
             [check_id(folder, f"folder {folder!r}") for folder in names],
@@ -64,15 +96,10 @@ def concepts(
             dataset=dataset,
             source=[f"{root.path.name}/{folder}" for folder in names],
         ),
-        images=image_frame(
-            check_ids(ids, lambda i: repr(sources[i])),
-            concept_id=[folder for folder, _ in found.images],
-            uri=paths,
-            sha256=hash_files(paths, lambda i: sources[i]),
-            dataset=dataset,
-            source=sources,
-        ),
-        notices=found.notices(),
+        images=images,
+        captions=texts,
+        pairs=pairs,
+        notices=(*found.notices(), *told),
     )
 
 
