@@ -48,6 +48,7 @@ def purge(db: Database) -> int:
             materialize_deletions_threshold=0.0,
         )
         latest = table.to_lance()
+        latest.restore()  # a version on top, as that of a delete quotes its filter
         stats = latest.cleanup_old_versions(older_than=timedelta(0), delete_unverified=True)
         given_back += stats.bytes_removed
     return given_back

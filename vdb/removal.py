@@ -193,8 +193,11 @@ def _needless(db: Database, images: pl.Expr, made: pl.Expr) -> list[str]:
         for table, gone in (("images", images), ("image_variants", made))
     ]
     held = pl.concat(rows).filter(pl.col("uri").str.starts_with(EMBEDDED))
-    needless = held.group_by("uri").agg(pl.col("gone").all()).filter("gone")
-    return needless.select(pl.col("uri").str.strip_prefix(EMBEDDED)).collect()["uri"].to_list()
+    needless = held.group_by(sha256=pl.col("uri").str.strip_prefix(EMBEDDED)).agg(
+        pl.col("gone").all()
+    )
+    there = db.read("blobs").select("sha256")
+    return needless.filter("gone").join(there, on="sha256").collect()["sha256"].to_list()
 
 
 def _definitions(db: Database, mine: pl.Expr) -> list[str]:

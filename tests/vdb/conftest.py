@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +15,6 @@ from vdb.writer import Row, SpaceWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -179,3 +181,41 @@ def contents() -> Callable[[Database], dict[str, list[tuple[object, ...]]]]:
         return {name: sorted(db.read(name).collect().rows(), key=repr) for name in names}
 
     return read
+
+
+# Two data sets, one of which is to be removed; made once, copied for each test.
+
+
+@pytest.fixture(scope="session")
+def removing() -> Any:
+    """The module ``removing`` beside this file."""
+    place = Path(__file__).with_name("removing.py")
+    spec = importlib.util.spec_from_file_location(place.stem, place)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def _two(removing: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(removing.two_datasets(tmp_path_factory.mktemp("removing") / "two").uri)
+
+
+@pytest.fixture
+def two(_two: Path, tmp_path: Path) -> Database:
+    return vdb.open(shutil.copytree(_two, tmp_path / "two"))
+
+
+@pytest.fixture
+def other_two(_two: Path, tmp_path: Path) -> Database:
+    return vdb.open(shutil.copytree(_two, tmp_path / "other-two"))
+
+
+@pytest.fixture(scope="session")
+def only_red(removing: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a store holds that never had another data set than ``red``."""
+    db = removing.only("red", tmp_path_factory.mktemp("removing") / "red")
+    held: dict[str, Any] = removing.holding(db)
+    return held

@@ -142,25 +142,23 @@ def ingest(db: Database, name: str) -> None:
         variants.define(db, "altered", modality, "semantic", definition, "f", "vdb")
 
 
-def two_datasets(place: Path) -> Database:
-    """Make a store of ``red`` and ``blue``, of which ``blue`` uses a concept of ``red``."""
-    db = vdb.open(place, create=True)
-    for name, concept in (("red", None), ("blue", "red-cat")):
-        tables, contents = batch(name, concept)
-        digests = [hashlib.sha256(content).hexdigest() for content in contents]
-        items.add(db, tables, zip(digests, contents, strict=True))
-        ingest(db, name)
-    return db
-
-
-def only(name: str, place: Path) -> Database:
-    """Make a store as if there had never been another data set."""
-    db = vdb.open(place, create=True)
-    tables, contents = batch(name)
+def add(db: Database, name: str, concept: str | None = None) -> Database:
+    """Add a data set and ingest it."""
+    tables, contents = batch(name, concept)
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
     items.add(db, tables, zip(digests, contents, strict=True))
     ingest(db, name)
     return db
+
+
+def two_datasets(place: Path) -> Database:
+    """Make a store of ``red`` and ``blue``, of which ``blue`` uses a concept of ``red``."""
+    return add(add(vdb.open(place, create=True), "red"), "blue", "red-cat")
+
+
+def only(name: str, place: Path) -> Database:
+    """Make a store as if there had never been another data set."""
+    return add(vdb.open(place, create=True), name)
 
 
 def holding(db: Database) -> dict[str, list[tuple[object, ...]]]:
