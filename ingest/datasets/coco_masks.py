@@ -107,11 +107,34 @@ class Gathered:
     """Rows of ``segments`` as they are made, and what there is to tell of those that are not."""
 
     def __init__(self, masks: MaskFile, section: Section, segmentation: str) -> None:
-        self._masks = masks
+        """Read what the entries of ``section`` say besides the masks.
+
+        Raises
+        ------
+        InputError
+            An entry's category is not listed, its id unfit.
+        """
         self._section = section
-        self._segmentation = segmentation
         self._rows: list[tuple[int, str, int, int, str]] = []
         self._empty: list[int] = []
+        entries = pl.DataFrame(
+            {
+                "index": pl.int_range(len(section.entries), dtype=pl.UInt32, eager=True),
+                "segment_id": section.ids("id", f"{segmentation}:"),
+                "category_id": section.ids("category_id"),
+                "is_crowd": section.flags("iscrowd", default=False),
+                "source": pl.Series(section.sources(), dtype=pl.String),
+            }
+        )
+        entries = entries.with_columns(segmentation=pl.lit(segmentation))
+        known = masks.categories.drop("source")
+        self._entries = entries.join(known, on="category_id", how="left", maintain_order="left")
+        unknown = self._entries["category"].is_null().arg_true()
+        if len(unknown):
+            where = section.where(unknown[0], "category_id")
+            raise InputError(
+                f"{where} is {entries['category_id'][unknown[0]]!r}, which no entry of categories has"
+            )
 
     def take(self, index: int, image_id: str, size: tuple[int, int], counts: str) -> None:
         """Take the mask of an entry in; an empty one covers no pixel."""
@@ -126,7 +149,7 @@ class Gathered:
         Raises
         ------
         InputError
-            An entry's category is not listed, its id unfit, two masks have one id.
+            Two masks of an image have one id.
         """
         schema = {
             "index": pl.UInt32,
@@ -136,26 +159,7 @@ class Gathered:
             "counts": pl.String,
         }
         rows = pl.DataFrame(self._rows, schema=schema, orient="row")
-        section = self._section
-        entries = pl.DataFrame(
-            {
-                "index": pl.int_range(len(section.entries), dtype=pl.UInt32, eager=True),
-                "segment_id": section.ids("id", f"{self._segmentation}:"),
-                "category_id": section.ids("category_id"),
-                "is_crowd": section.flags("iscrowd", default=False),
-                "source": pl.Series(section.sources(), dtype=pl.String),
-            }
-        )
-        known = self._masks.categories.drop("source")
-        entries = entries.join(known, on="category_id", how="left", maintain_order="left")
-        unknown = entries["category"].is_null().arg_true()
-        if len(unknown):
-            where = section.where(unknown[0], "category_id")
-            raise InputError(
-                f"{where} is {entries['category_id'][unknown[0]]!r}, which no entry of categories has"
-            )
-        rows = rows.join(entries, on="index", how="left", maintain_order="left")
-        rows = rows.with_columns(segmentation=pl.lit(self._segmentation))
+        rows = rows.join(self._entries, on="index", how="left", maintain_order="left")
         return self._once(rows).drop("index", "category_id")
 
     def _once(self, rows: pl.DataFrame) -> pl.DataFrame:

@@ -51,6 +51,7 @@ def panoptic_segments(
     annotations, sizes = masks.annotations, masks.sizes()
     listed = annotations.within("segments_info")
     ids = listed.values("id", (int,))
+    gathered = Gathered(masks, listed, "panoptic")
     of_each: list[list[int]] = [[] for _ in annotations.entries]
     for index, (outer, _) in enumerate(listed.places or ()):
         of_each[outer].append(index)
@@ -67,7 +68,6 @@ def panoptic_segments(
             raise InputError(f"{annotations.where(index, 'file_name')}: {error}") from None
         return encoded
 
-    gathered = Gathered(masks, listed, "panoptic")
     with ThreadPoolExecutor(_THREADS) as pool:
         for index, encoded in zip(kept, pool.map(encode, kept), strict=True):
             image_id = masks.owners[index]
