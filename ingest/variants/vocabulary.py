@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 NUMBERS: Final = ("singular", "plural")
 """The keys of a vocabulary; the index is ``Token.plural``."""
 
+ARTICLES: Final = "articles"
+"""The key of the indefinite articles that a data set uses: an invented language may lack ``an``."""
+
+_INDEFINITE: Final = ("a", "an")
+
 LONGEST: Final = 1_000
 """Nouns of each number that a vocabulary holds: the most frequent ones."""
 
@@ -51,17 +56,21 @@ def build(texts: Iterable[str], tagger: Tagger) -> dict[str, tuple[str, ...]]:
     dict
         ``singular`` and ``plural``, each at most 1,000 nouns in small letters, the most frequent first and equally
         frequent ones by the alphabet. Nouns in a row, up to three, are one. A noun with anything but letters, hyphens
-        and apostrophes, or with a single letter, is left out.
+        and apostrophes, or with a single letter, is left out. ``articles``: which of ``a`` and ``an`` there are.
     """
     counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    articles: set[str] = set()
     for text in texts:
-        for compound in compounds(tagger.tag(text)):
+        tokens = tagger.tag(text)
+        articles |= {token.text.lower() for token in tokens}.intersection(_INDEFINITE)
+        for compound in compounds(tokens):
             if _is_fit(compound):
                 counts[compound.plural][compound.text.lower()] += 1
-    return {
+    nouns = {
         number: tuple(sorted(count, key=lambda word: (-count[word], word))[:LONGEST])
         for number, count in zip(NUMBERS, counts, strict=True)
     }
+    return nouns | {ARTICLES: tuple(sorted(articles))}
 
 
 def compounds(tokens: Sequence[Token]) -> list[Compound]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ingest.variants.base import SEED, Inapplicable, Variant
 from ingest.variants.captions.text import TAGGER, altered, like, rewritten
-from ingest.variants.vocabulary import NUMBERS, compounds
+from ingest.variants.vocabulary import ARTICLES, NUMBERS, compounds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,9 +18,9 @@ def nouns_replaced(item: TextItem, rng: np.random.Generator) -> str:
     """Put another noun of the data set in the place of each noun; names are left.
 
     Nouns in a row (``tennis racket``) are one, and are replaced by one. Singular stays singular and plural plural;
-    ``a`` and ``an`` follow the new noun. A noun that is there twice is replaced by the same one twice; no noun of the
-    caption comes in for another, and none twice. Every noun of the vocabulary is as likely as any other, also one
-    that has no plural (``a grass``).
+    ``a`` and ``an`` follow the new noun, unless the data set never says ``an``. A noun that is there twice is replaced
+    by the same one twice; no noun of the caption comes in for another, and none twice. Every noun of the vocabulary is
+    as likely as any other, also one that has no plural (``a grass``).
     """
     runs = compounds(item.tokens)
     if not runs:
@@ -36,7 +36,8 @@ def nouns_replaced(item: TextItem, rng: np.random.Generator) -> str:
             taken.add(instead[key])
         edits |= dict.fromkeys(range(run.first, run.end), "")
         edits[run.first] = like(item.tokens[run.first].text, instead[key])
-    return altered(item.text, rewritten(item, edits), "no noun in it")
+    mend = "an" in item.vocabulary.get(ARTICLES, ("an",))
+    return altered(item.text, rewritten(item, edits, mend=mend), "no noun in it")
 
 
 def _draw(item: TextItem, number: str, taken: set[str], rng: np.random.Generator) -> str:

@@ -119,14 +119,14 @@ def final_mark(text: str) -> str:
     return bare[len(bare.rstrip(".!?…")) :] if bare.rstrip(".!?…").strip() else ""
 
 
-def rewritten(item: TextItem, edits: Mapping[int, str]) -> str:
+def rewritten(item: TextItem, edits: Mapping[int, str], *, mend: bool = True) -> str:
     """Write a caption with some tokens replaced, an empty one together with the white space before it.
 
-    Where the caption begins with a capital, so does the outcome. ``a`` and ``an`` are mended where the word
-    after them is another one now.
+    Where the caption begins with a capital, so does the outcome. With ``mend``, ``a`` and ``an`` are chosen anew
+    where the word after them is another one.
     """
     texts = [edits.get(i, token.text) for i, token in enumerate(item.tokens)]
-    for i, token in enumerate(item.tokens[:-1]):
+    for i, token in enumerate(item.tokens[:-1] if mend else ()):
         if token.text.lower() in _ARTICLE and i + 1 in edits and i not in edits and texts[i + 1]:
             texts[i] = like(token.text, article_before(texts[i + 1]))
     pieces: list[str] = []

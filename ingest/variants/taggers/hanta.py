@@ -83,11 +83,10 @@ class HantaTagger(Tagger):
                 yield Token(word.text, "X", word.text.lower(), word.start)
             else:
                 tag = _universal(tags, i)
-                plural = tag == "NOUN" and _is_plural(asked, tags, i)
+                lemma = self._lemma(asked[i].lower(), c5)
+                plural = tag == "NOUN" and _is_plural(asked, tags, i, lemma)
                 form = _FORMS.get(c5[-1], "") if tag in {"VERB", "AUX"} else ""
-                yield Token(
-                    word.text, tag, self._lemma(asked[i].lower(), c5), word.start, plural, form
-                )
+                yield Token(word.text, tag, lemma, word.start, plural, form)
 
     def _analysed(self, word: str, c5: str) -> str:
         """Return the lemma of a word that is tagged so."""
@@ -120,12 +119,15 @@ def _universal(tags: Sequence[str], i: int) -> str:
     return _UNIVERSAL.get(c5, "X")
 
 
-def _is_plural(words: Sequence[str], tags: Sequence[str], i: int) -> bool:
+def _is_plural(words: Sequence[str], tags: Sequence[str], i: int, lemma: str) -> bool:
     """Tell a noun's number; one of a single form is plural after ``three`` and singular after ``a``."""
-    if tags[i] not in _PLURAL["by_context"]:
-        return tags[i] in _PLURAL["always"]
-    if words[i].lower() in _PLURAL["words"]:
+    word = words[i].lower()
+    if word in _PLURAL["words"]:
         return True
+    if tags[i] in _PLURAL["always"]:
+        return word != lemma or word.endswith("s")  # HanTa calls some unknown singulars plural
+    if tags[i] not in _PLURAL["by_context"]:
+        return False
     phrase = takewhile(
         lambda j: tags[j][:2] in {"AJ", "CR", "DT", "AT", "NN"}, range(i - 1, -1, -1)
     )

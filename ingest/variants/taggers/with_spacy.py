@@ -54,7 +54,7 @@ class SpacyTagger(Tagger):
         if Path(model).is_dir():  # what one trains oneself keeps its version
             self.version += f" {_digest(Path(model))}"
         self._lock = Lock()
-        if not any(token.tag for token in self.tag("A dog runs.")):
+        if all(token.tag == "X" for token in self.tag("A dog runs.")):
             raise InputError(f"the spaCy model {model!r} tells no parts of speech")
 
     def tag(self, text: str) -> tuple[Token, ...]:
@@ -69,7 +69,7 @@ def _token(token: Any) -> Token:  # noqa: ANN401 - spaCy is an extra
     plural = "Plur" in token.morph.get("Number") and token.pos_ in {"NOUN", "PROPN"}
     return Token(
         token.text,
-        token.pos_,
+        token.pos_ or "X",
         token.lemma_ or token.text.lower(),
         token.idx,
         plural,
@@ -82,7 +82,7 @@ def _load_pipeline(spacy: ModuleType, model: str) -> Any:  # noqa: ANN401 - spaC
         return spacy.load(model, exclude=_UNUSED)
     except OSError as error:
         raise NotFoundError(
-            f"no spaCy model {model!r}: neither a package nor a directory"
+            f"no spaCy model {model!r}: neither a package of that name nor a directory with a pipeline"
         ) from error
     except Exception as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
