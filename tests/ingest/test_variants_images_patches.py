@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ingest.variants import Inapplicable, choose
-from ingest.variants.base import ImageItem
+from ingest.variants.base import ImageItem, rng_of
 from ingest.variants.images.phase import scrambled
 
 if TYPE_CHECKING:
@@ -67,17 +68,17 @@ def test_no_pixel_is_lost_and_what_is_left_over_stays(grid: int, width: int, hei
     assert np.array_equal(shuffled[border], pixels[border])
 
 
-def test_every_patch_is_equally_likely_everywhere() -> None:
-    pixels = np.arange(9, dtype=np.uint8).reshape(3, 3, 1).repeat(3, 2)
-    counts = np.zeros((9, 9), int)
-    draws = 1800
-    for number in range(draws):
-        counts[
-            np.arange(9), altered("patch-shuffle:grid=3", pixels, str(number))[:, :, 0].ravel()
-        ] += 1
-    expected = draws / 9
-    chi_squared = ((counts - expected) ** 2 / expected).sum()
-    assert chi_squared < 64 + 5 * (2 * 64) ** 0.5  # 8 x 8 degrees of freedom, five spreads above
+def test_every_order_of_the_patches_is_equally_likely() -> None:
+    pixels = np.arange(4, dtype=np.uint8).reshape(2, 2, 1).repeat(3, 2)
+    draws = 2400
+    orders = Counter(
+        altered("patch-shuffle:grid=2", pixels, str(number))[:, :, 0].tobytes()
+        for number in range(draws)
+    )
+    expected = draws / 24
+    assert len(orders) == 24
+    chi_squared = sum((count - expected) ** 2 / expected for count in orders.values())
+    assert chi_squared < 23 + 5 * (2 * 23) ** 0.5  # 23 degrees of freedom, five spreads above
 
 
 def test_too_few_pixels_for_the_patches_is_said() -> None:
@@ -119,6 +120,14 @@ def test_phase_scramble_is_the_scrambled_image_rounded_and_clipped() -> None:
     rounding = 6 * (ground.shape[0] * ground.shape[1] / 12) ** 0.5  # six spreads of rounding noise
     assert np.abs(amplitudes[0] - amplitudes[1]).max() < rounding
     assert np.abs(got - ground).max() > 5
+
+
+def test_values_beyond_black_and_white_are_cut_off_and_do_not_wrap_around() -> None:
+    pixels = np.where(np.arange(64)[:, None, None] < 6, 255, 0) + np.zeros((64, 48, 3), int)
+    values = scrambled(pixels.transpose(2, 0, 1), rng_of("phase-scramble", 0, "one"))
+    assert values.min() < -1  # there is something to cut off
+    wanted = np.rint(values).clip(0, 255).transpose(1, 2, 0)
+    assert np.array_equal(altered("phase-scramble", pixels.astype(np.uint8)), wanted)
 
 
 def test_a_grey_image_stays_grey() -> None:
