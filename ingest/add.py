@@ -65,8 +65,7 @@ def add_dataset(
 
 def _stored(report: Added) -> str:
     new = [f"{rows:,} {table}" for table, rows in report.added.items() if rows]
-    known = sum(report.unchanged.values())
-    return ", ".join([*new, f"{known:,} rows that were there already"] if known else new)
+    return ", ".join(new) or ("what was there already" if any(report.unchanged.values()) else "")
 
 
 def _add_all(

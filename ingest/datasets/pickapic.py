@@ -25,7 +25,7 @@ _ALIKE = "left out {} rows whose are_different is below what was asked for"
 _NO_CAPTION = "left out {} rows without a caption"
 _NO_IMAGE = "left out {} rows of which an image is missing"
 _NO_LABEL = "{} rows have no label: their images and caption are added, but no trial"
-_ONE_IMAGE = "{} rows compare an image with itself: it and the caption are added, but no trial"
+_ONE_IMAGE = "{} rows compare an image with itself: it is added, and the caption, but no trial"
 
 
 def pickapic(
