@@ -128,7 +128,7 @@ def _understood(
     for modality in ready:
         yield Wanted(written, modality)
     name = written.partition(":")[0]
-    if name not in all_variants():
+    if name != ORIGINAL and name not in all_variants():
         if ready:
             return
         known = {ORIGINAL, *all_variants(), *(one for names in there.values() for one in names)}

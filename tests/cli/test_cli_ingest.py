@@ -77,7 +77,15 @@ def test_failed_items_are_told_and_the_exit_code_is_1(
     assert "  img-00003: the file changed since it was added" in answer.err
     table = vdb_command("failures", "--space", "tiny-vit").out.splitlines()
     assert len(table) == 3
-    assert table[2].startswith("tiny-vit  img-00003  original  the file changed")
+    assert table[2].split()[:7] == [
+        "tiny-vit",
+        "img-00003",
+        "original",
+        "failed",
+        "the",
+        "file",
+        "changed",
+    ]
     photo.write_bytes(content)
     answer = vdb_command("ingest", "--model", tiny_vision, "--device", "cpu")
     assert answer.code == 0
@@ -115,6 +123,56 @@ def test_a_dry_run_says_rows_and_bytes_and_writes_nothing(
     assert tree(study) == before
 
 
+def test_a_dry_run_over_variants_says_the_rows_of_each(
+    study: Path, vdb_command: Command, tiny_vision: Path
+) -> None:
+    command = ("ingest", "--model", tiny_vision, "--device", "cpu", "--limit", 10)
+    vdb_command(*command)
+    answer = vdb_command(*command, "--variant", "original,blur:sigma=0.01", "--dry-run")
+    assert answer.code == 0
+    assert answer.err.splitlines() == [
+        f"tiny-vit: 20 rows, 10 there already, 10 to do, {10 * 192 / 1024:.1f} kB to write",
+        "  original: 10 rows, 10 there already, 0 to do",
+        "  blur: 10 rows, 0 there already, 10 to do",
+    ]
+    assert vdb.open(study).space("tiny-vit").counts() == {"original": 10}
+
+
+def test_each_model_takes_its_variants_and_what_cannot_be_is_no_failure(
+    study: Path, vdb_command: Command, tiny_vision: Path, tiny_language: Path
+) -> None:
+    command = ("ingest", "--device", "cpu", "--limit", 8, "--model", tiny_vision)
+    answer = vdb_command(
+        *command,
+        *("--model", tiny_language, "--variant", "things-only,grayscale", "--max-failures", 0),
+    )
+    assert answer.code == 0
+    assert answer.err.splitlines()[0] == (
+        f"{tiny_language}: skipped: none of the variants asked for is of texts"
+    )
+    assert answer.err.splitlines()[-2:] == [
+        "tiny-vit: 0 there before, 8 stored, 0 failed",
+        "  things-only: 8 images cannot have it: no mask",
+    ]
+    assert vdb.open(study).space("tiny-vit").counts() == {"grayscale": 8}
+    statuses = vdb.open(study).failures().collect()["status"].to_list()
+    assert statuses == ["inapplicable"] * 8
+
+
+def test_a_failure_names_its_variant_unless_it_is_the_original(
+    study: Path, vdb_command: Command, tiny_vision: Path
+) -> None:
+    (study.with_name("study-photos") / "img-00001.png").write_bytes(b"")
+    answer = vdb_command(
+        *("ingest", "--model", tiny_vision, "--device", "cpu", "--limit", 3),
+        *("--variant", "original", "--variant", "grayscale"),
+    )
+    assert answer.code == 1
+    told = answer.err.splitlines()[-2:]
+    assert told[0].startswith("  img-00001: the file changed")
+    assert told[1].startswith("  img-00001 (grayscale): the file changed")
+
+
 def tree(root: Path) -> dict[str, bytes]:
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
@@ -131,6 +189,8 @@ def tree(root: Path) -> dict[str, bytes]:
         ),
         (("--model", "VIT", "--device", "cuda:99"), "device 'cuda:99' is not here"),
         (("--model", "VIT", "--pool", "last"), "no pooling 'last' for images"),
+        (("--model", "VIT", "--variant", "greyscale"), "no variant 'greyscale'; did you mean gray"),
+        (("--model", "VIT", "--variant", "blur:sigma=-1"), "blur': sigma must be from"),
         (("--model", "VIT", "--space", "a b"), "'a b' cannot name a space"),
         (("--model", "VIT", "--model", "vit-l", "--space", "s"), "--space names one space"),
     ],

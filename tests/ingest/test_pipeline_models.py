@@ -127,6 +127,45 @@ def test_each_model_is_a_run_with_how_it_ended(db: Database) -> None:
 
 
 @pytest.mark.usefixtures("loaded")
+def test_the_run_holds_the_variants(db: Database) -> None:
+    ingest_models(db, ["a"], CPU, variants=["original,uppercase", "uppercase"])
+    [row] = db.runs().collect().to_dicts()
+    assert json.loads(row["parameters"])["variants"] == ["original", "uppercase"]
+    assert db.space("a").counts() == {"original": ITEMS, "uppercase": ITEMS}
+
+
+def test_a_model_for_which_no_variant_is_left_is_skipped(
+    db: Database, loaded: list[weakref.ref[Texts]]
+) -> None:
+    outcomes = ingest_models(db, ["a", "b"], CPU, variants=["grayscale"])
+    told = "none of the variants asked for is of texts"
+    assert [(one.report, one.error, one.skipped) for one in outcomes] == [(None, None, told)] * 2
+    assert len(loaded) == 2  # only a loaded one says what it encodes
+    assert db.spaces().collect().is_empty()
+
+
+def test_a_model_of_a_known_library_is_skipped_unloaded(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object) -> None:
+        raise AssertionError("it was loaded")
+
+    monkeypatch.setattr(ingest.many, "load_encoder", load)
+    outcomes = ingest_models(db, ["vit-l"], CPU, variants=["lowercase"])
+    outcomes += ingest_models(db, ["gpt2"], CPU, variants=["grayscale"])
+    assert [one.skipped.split()[-1] for one in outcomes] == ["images", "texts"]
+
+
+def test_a_variant_that_means_nothing_is_told_before_a_model_is_loaded(
+    db: Database, loaded: list[weakref.ref[Texts]]
+) -> None:
+    with pytest.raises(NotFoundError, match="no variant 'lowercas'; did you mean lowercase"):
+        ingest_models(db, ["a"], CPU, variants=["original,lowercas"])
+    assert loaded == []
+    assert db.runs().collect().is_empty()
+
+
+@pytest.mark.usefixtures("loaded")
 def test_one_space_cannot_be_of_several_models(db: Database) -> None:
     with pytest.raises(InputError, match="--space names one space"):
         ingest_models(db, ["a", "b"], CPU, space="s")
