@@ -56,7 +56,8 @@ _WORDS = _grammar()
 def number_words(item: TextItem, _: np.random.Generator) -> str:
     """Write the whole numbers of a caption as words: ``2 dogs`` as ``two dogs``, up to 999,999.
 
-    Left as they are: times, prices, decimals, ordinals, and four digits without a comma, which may be a year.
+    Left as they are: times, prices, decimals, ordinals, and four digits without a comma, which may be a year. A number
+    that begins a caption is given a capital where a final mark shows it to be a sentence.
     """
     after = _DIGITS.sub(lambda m: say(int(m.group().replace(",", ""))), item.text)
     if begins_with_capital(item.text) or _begins_with_digit(item.text):
