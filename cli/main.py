@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import vdb
-from cli import add, analyze, demo, ingest, models, store, variants
+from cli import add, analyze, demo, ingest, models, remove, store, variants
 from vdb.errors import NoStoreError, VdbError
 
 app = typer.Typer(
@@ -33,9 +33,10 @@ app.command(epilog="Example: vdb ingest --model vit-l --model gpt2 --limit 1000 
 app.add_typer(analyze.app, name="analyze")
 app.command()(store.report)
 app.command(
-    short_help="Show what each space holds, failed and lacks.",
+    short_help="Show what each data set and space holds, failed and lacks.",
     epilog="Example: vdb status --db study",
 )(store.status)
+app.add_typer(remove.app, name="remove")
 app.command(
     short_help="List the items that could not be ingested, and why.",
     epilog="Example: vdb failures --space vit-l --format csv --output failures.csv",

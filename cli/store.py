@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,16 +16,38 @@ from cli.render import say
 
 
 def status(db: Db = DEFAULT_DB, style: OutputFormat = Format.table, output: Output = None) -> None:
-    """Show each space: its model, layers, and how many of the store's items it holds, failed or lacks."""
+    """Show each data set, and how many of its items each space holds under each variant.
+
+    Of the items expected, those stored, failed, inapplicable (they cannot have that variant) and remaining are counted.
+    Every format but the table gives these counts alone.
+    """
     import vdb
 
+    render.check(style, output)
     store = vdb.open(db)
     from vdb.overview import overview
 
     spaces = overview(store)
-    if spaces.is_empty() and style is Format.table:
-        say("no space yet; `vdb ingest --model NAME` makes one")
-    render.frame(spaces, style, output)
+    if style is Format.table:
+        datasets = store.datasets()
+        if output is None and len(datasets):
+            held = [name for name in datasets.columns[1:] if datasets[name].sum()]
+            typer.echo(render.as_table(datasets.select("dataset", *held)) + "\n")
+        if spaces.is_empty():
+            say("no space yet; `vdb ingest --model NAME` makes one")
+    told = spaces.drop("fingerprint", "modality")
+    if (spaces["space"] == spaces["model"]).all():
+        told = told.drop("model")
+    if len(spaces) and not (spaces["inapplicable"] > 0).any():
+        told = told.drop("inapplicable")
+    render.frame(spaces, style, output, told)
+
+
+class Status(StrEnum):
+    """What the ledger says of an item."""
+
+    failed = "failed"
+    inapplicable = "inapplicable"
 
 
 def failures(
@@ -35,10 +58,21 @@ def failures(
             "--space", envvar="VDB_SPACE", metavar="NAME", help="Only those of this space."
         ),
     ] = None,
+    status: Annotated[
+        Status | None,
+        typer.Option(
+            "--status",
+            envvar="VDB_STATUS",
+            help="Only items that failed, or only those that cannot have a variant.",
+        ),
+    ] = None,
     style: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
-    """List the items that could not be ingested, and why; the next `vdb ingest` tries them again."""
+    """List the items that could not be ingested, and why.
+
+    What failed is tried again by the next `vdb ingest`; what is inapplicable has nothing that the variant alters.
+    """
     import vdb
 
     store = vdb.open(db)
@@ -47,8 +81,11 @@ def failures(
     ledger = store.failures()
     if space is not None:
         ledger = ledger.filter(pl.col("space") == store.space(space).name)
+    if status is not None:
+        ledger = ledger.filter(pl.col("status") == status.value)
     rows = ledger.sort("space", "item_id", "variant").collect()
-    render.frame(rows, style, output, rows.select("space", "item_id", "variant", "reason"))
+    told = rows.select("space", "item_id", "variant", "status", "reason")
+    render.frame(rows, style, output, told)
 
 
 def report(

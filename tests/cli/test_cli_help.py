@@ -27,7 +27,7 @@ def commands() -> Iterator[tuple[str, ...]]:
 
 
 COMMANDS = list(commands())
-LEAVES = [path for path in COMMANDS if path and path not in {("add",), ("analyze",)}]
+LEAVES = [path for path in COMMANDS if path and path not in {("add",), ("analyze",), ("remove",)}]
 
 
 def test_the_commands_are_those() -> None:
@@ -39,8 +39,10 @@ def test_the_commands_are_those() -> None:
         "ingest",
         "migrate",
         "models",
+        "remove",
         "report",
         "status",
+        "variants",
     }
 
 
