@@ -60,7 +60,10 @@ def read_bytes(uri: str) -> bytes:
 def _read_range(archive: str, offset: int, size: int) -> bytes:
     with Path(archive).open("rb") as file:
         file.seek(offset)
-        return file.read(size)  # of an archive cut short, less: the content's hash tells
+        data = file.read(size)
+    if len(data) < size:
+        raise ValueError(f"the archive has {len(data)} of these {size} bytes: it was cut short")
+    return data
 
 
 def _read_remote(uri: str) -> bytes:
