@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from logging import CRITICAL
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +119,8 @@ def _library() -> ModuleType:
             f"reading Hugging Face data sets needs the package {error.name!r}: {_INSTALL}"
         ) from error
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity_error()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call] # of the hub, which the library asks
+    datasets.logging.set_verbosity(CRITICAL)  # what goes wrong is raised, and said here in one line
+    logging.set_verbosity(CRITICAL)  # of the hub, which the library asks
     return datasets
 
 
