@@ -12,7 +12,14 @@ from rich.table import Table
 if TYPE_CHECKING:
     from benchmarks.ratio import Ratio
 
-BENCHMARKS = ("extraction", "ingest_overhead", "ingest_memory", "read_layer", "alignment_map")
+BENCHMARKS = (
+    "extraction",
+    "ingest_overhead",
+    "ingest_memory",
+    "add_manifest",
+    "read_layer",
+    "alignment_map",
+)
 """Modules of this package, each with ``main(quick: bool) -> list[Ratio]``, which prints as it goes."""
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROWS_A_COMMIT = 1024
 """Rows a commit of a space. Fewer cost manifests, more cost work when a run is killed."""
 
-_ROWS_A_MERGE = 65_536  # item tables: short rows, so larger commits; memory of a merge stays small
+_ROWS_A_MERGE = 131_072  # item tables: short rows, so larger commits; memory of a merge stays small
 
 
 def connect(uri: str, storage_options: dict[str, str] | None) -> Any:  # noqa: ANN401 - lancedb is untyped

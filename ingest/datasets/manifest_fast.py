@@ -134,11 +134,15 @@ def _regular(data: Bytes, delimiter: int) -> bool:
         data[quotes[::2] - 1], edge
     )  # before the first byte: the last, which is a break
     closed = np.isin(data[quotes[1::2] + 1], edge)
-    if not (opened.all() and closed.all()) or _quoted(breaks, quotes).any():
+    if not (opened.all() and closed.all() and not _quoted(breaks, quotes).any()):
         return False
-    outside = delimiters[~_quoted(delimiters, quotes)]
-    fields = np.bincount(np.searchsorted(breaks, outside), minlength=len(breaks))
-    return bool((fields == fields[0]).all() and (lengths > 1).all())  # a blank line is no row
+    outside = delimiters[~_quoted(delimiters, quotes)] if len(quotes) else delimiters
+    lines, width = len(breaks), len(outside) // len(breaks)
+    if len(outside) != lines * width or lengths.min() < 2:  # noqa: PLR2004 - a blank line is no row
+        return False
+    # As many in all as every line should have: then each line has its own, or some line has another's.
+    rows = outside.reshape(lines, width)
+    return not width or bool((rows[1:, 0] > breaks[:-1]).all() and (rows[:, -1] < breaks).all())
 
 
 def _quoted(places: Places, quotes: Places) -> NDArray[np.bool_]:
