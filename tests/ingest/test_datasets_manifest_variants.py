@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
-COLUMNS = ("image_id", "image_path", "caption_id", "caption", "variant", "variant_kind")
+COLUMNS = (
+    "image_id",
+    "image_path",
+    "caption_id",
+    "caption",
+    "concept_id",
+    "variant",
+    "variant_kind",
+)
 
 
 def write(folder: Path, suffix: str, rows: list[Row], name: str = "items") -> Path:
@@ -250,9 +258,17 @@ def test_hostile_ids_and_texts_go_through_the_store(
 ) -> None:
     """What was written is what is read back, originals and variants, whatever the format."""
     folder = tmp_path_factory.mktemp("hostile")
-    rows: list[Row] = [{"caption_id": i, "caption": text} for i, (text, _) in items.items()]
+    (folder / "x.jpg").write_bytes(b"x")
+    rows: list[Row] = [
+        {"caption_id": i, "caption": text, "image_id": i, "image_path": "x.jpg", "concept_id": i}
+        for i, (text, _) in items.items()
+    ]
     rows += [{"caption_id": i, "caption": t, "variant": "own"} for i, (_, t) in items.items()]
     db = db_of(folder, write(folder, suffix, rows))
     for table, which in (("captions", 0), ("caption_variants", 1)):
         stored = db.read(table).select("caption_id", "text").collect()
         assert dict(stored.rows()) == {i: texts[which] for i, texts in items.items()}
+    images = db.images().select("image_id", "concept_id").collect()
+    pairs = db.read("pairs").select("image_id", "caption_id").collect()
+    assert set(images.rows()) == set(pairs.rows()) == {(i, i) for i in items}
+    assert set(db.read("concepts").collect()["concept_id"]) == set(items)
