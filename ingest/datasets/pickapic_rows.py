@@ -84,6 +84,9 @@ _KINDS: dict[str, tuple[Callable[[pa.DataType], bool], str]] = {
 def read_rows(place: ParquetPlace, needed: tuple[str, ...] = ()) -> Iterator[Row]:
     """Read a file's rows in order, some 16 MB of them in memory at a time whatever the size of its row groups.
 
+    Below that, what is read is a page of each column, which cannot be had in part: pyarrow writes up to 1,024 rows in
+    one, so a file of 300 kB images takes some hundred MB more than one of small ones.
+
     Parameters
     ----------
     place : ParquetPlace
