@@ -74,8 +74,11 @@ def build(texts: Iterable[str], tagger: Tagger) -> dict[str, tuple[str, ...]]:
 
 
 def compounds(tokens: Sequence[Token]) -> list[Compound]:
-    """Find the nouns of a text, those in a row as one; names are none."""
-    return list(_compounds(tokens))
+    """Find the nouns of a text, those in a row as one.
+
+    Names are none, nor is a bare singular between two prepositions, which says where (``on top of``).
+    """
+    return [one for one in _compounds(tokens) if not _says_where(tokens, one)]
 
 
 def _compounds(tokens: Sequence[Token]) -> Iterator[Compound]:
@@ -88,6 +91,12 @@ def _compounds(tokens: Sequence[Token]) -> Iterator[Compound]:
             text = " ".join(token.text for token in tokens[first:end])
             yield Compound(first, end, text, tokens[end - 1].plural)
         first = max(end, first + 1)
+
+
+def _says_where(tokens: Sequence[Token], one: Compound) -> bool:
+    bare = one.first > 0 and tokens[one.first - 1].tag == "ADP"
+    of = one.end < len(tokens) and tokens[one.end].text.lower() == "of"
+    return bare and of and not one.plural and one.end - one.first == 1
 
 
 def _goes_on(tokens: Sequence[Token], first: int, end: int) -> bool:

@@ -96,6 +96,19 @@ def test_forms_and_lemmas_of_verbs() -> None:
     }
 
 
+def test_a_bare_form_is_finite_where_nothing_asks_for_an_infinitive() -> None:
+    tagger = find_tagger("hanta")
+    forms = {
+        text: [token.form for token in tagger.tag(text) if token.text in {"chase", "run"}]
+        for text in (
+            "Two brown dogs chase a man",
+            "Dogs can chase a man",
+            "Dogs to chase",
+        )
+    }
+    assert [form for [form] in forms.values()] == ["finite", "infinitive", "infinitive"]
+
+
 def test_capitals_throughout_do_not_make_names() -> None:
     tagger = find_tagger("hanta")
     loud, quiet = tagger.tag("A MAN RIDING A HORSE"), tagger.tag("a man riding a horse")

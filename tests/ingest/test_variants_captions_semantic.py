@@ -171,6 +171,13 @@ def test_an_article_follows_the_new_noun() -> None:
     assert choose("nouns-replaced").apply(without) == "a owl"
 
 
+def test_a_noun_that_says_where_stays() -> None:
+    written = "Dogs/NOUN+ in/ADP front/NOUN of/ADP the/DET back/NOUN of/ADP a/DET car/NOUN"
+    for index in range(20):
+        after = apply("nouns-replaced", written, str(index))
+        assert re.fullmatch(r"(Owls|Hats) in front of the (?!back).+ of an? (?!car).+", after)
+
+
 def test_nouns_in_a_row_are_one_and_the_same_noun_is_replaced_alike() -> None:
     written = "Fire/NOUN hydrant/NOUN by/ADP a/DET fire/NOUN hydrant/NOUN ,/PUNCT DOGS/NOUN:dog+"
     for index in range(50):

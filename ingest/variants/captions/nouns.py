@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def nouns_replaced(item: TextItem, rng: np.random.Generator) -> str:
     """Put another noun of the data set in the place of each noun; names are left.
 
-    Nouns in a row (``tennis racket``) are one, and are replaced by one. Singular stays singular and plural plural;
-    ``a`` and ``an`` follow the new noun, unless the data set never says ``an``. A noun that is there twice is replaced
-    by the same one twice; no noun of the caption comes in for another, and none twice. Every noun of the vocabulary is
-    as likely as any other, also one that has no plural (``a grass``).
+    Nouns in a row (``tennis racket``) are one, and are replaced by one; ``on top of`` has none. Singular stays singular
+    and plural plural; ``a`` and ``an`` follow the new noun, unless the data set never says ``an``. A noun that is
+    there twice is replaced by the same one twice; no noun of the caption comes in for another, and none twice. Every
+    noun of the vocabulary is as likely as any other, also one that has no plural (``a grass``).
     """
     runs = compounds(item.tokens)
     if not runs:

@@ -85,7 +85,7 @@ class HantaTagger(Tagger):
                 tag = _universal(tags, i)
                 lemma = self._lemma(asked[i].lower(), c5)
                 plural = tag == "NOUN" and _is_plural(asked, tags, i, lemma)
-                form = _FORMS.get(c5[-1], "") if tag in {"VERB", "AUX"} else ""
+                form = _form(tags, i) if tag in {"VERB", "AUX"} else ""
                 yield Token(word.text, tag, lemma, word.start, plural, form)
 
     def _analysed(self, word: str, c5: str) -> str:
@@ -117,6 +117,13 @@ def _universal(tags: Sequence[str], i: int) -> str:
         if rest and rest[0][0] == "V" and rest[0][-1] in following:
             return "AUX"
     return _UNIVERSAL.get(c5, "X")
+
+
+def _form(tags: Sequence[str], i: int) -> str:
+    """Tell a verb's form; HanTa's infinitive is finite where no verb and no ``to`` stands before (``dogs run``)."""
+    form = _FORMS.get(tags[i][-1], "")
+    bare = not any(tag == "TO0" or tag[0] == "V" for tag in tags[:i])
+    return "finite" if form == "infinitive" and bare else form
 
 
 def _is_plural(words: Sequence[str], tags: Sequence[str], i: int, lemma: str) -> bool:
