@@ -72,7 +72,9 @@ def add_batches(uri: str, batches: Iterator[Batch], *, embed: bool = False) -> N
     _, report = add_dataset(uri, batches, notice=say, embed=embed)
     for table, rows in report.added.items():
         unchanged = report.unchanged[table]
-        say(f"{table}: {rows} added" + (f", {unchanged} there already" if unchanged else ""))
+        owners = [f"{n} in data set {name!r}" for name, n in report.shared.get(table, {}).items()]
+        whose = f" ({', '.join(owners)})" if owners else ""
+        say(f"{table}: {rows} added" + (f", {unchanged} there already{whose}" if unchanged else ""))
     if report.embedded:
         say(f"images: the bytes of {report.embedded} are in the store now")
     if report.moved:
