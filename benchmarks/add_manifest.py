@@ -52,7 +52,7 @@ def main(quick: bool = False) -> list[Ratio]:
     Parameters
     ----------
     quick : bool
-        10,000 rows instead of 100,000, and fewer turns.
+        10,000 rows instead of 100,000, and fewer turns; without a goal, as what does not grow with the rows weighs.
     """
     rows, repeats = (10_000, 5) if quick else (100_000, 15)
     place = Path(tempfile.mkdtemp(prefix="vdb-bench-"))
@@ -126,7 +126,7 @@ def _against_pyarrow(place: Path, kind: str, file: Path, rows: int, repeats: int
             bound=bound,
         )
         for what, tables, goal in (
-            ("the store's columns", stored, GOAL),
+            ("the store's columns", stored, GOAL if rows >= 100_000 else None),
             ("the manifest's columns", {}, None),
         )
     ]

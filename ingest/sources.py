@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from vdb.database import Database
 
 _MEMBER = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>\d+):(?P<size>\d+)", re.DOTALL)
-_REMOTE = re.compile(
-    r"(?P<place>[A-Za-z][A-Za-z0-9+.-]*://[^/?]*)(?P<path>[^?]*)(?P<options>\?.*)?", re.DOTALL
-)
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def member_uri(archive: str, offset: int, size: int) -> str:
@@ -67,11 +65,11 @@ def _read_range(archive: str, offset: int, size: int) -> bytes:
 
 
 def _read_remote(uri: str) -> bytes:
-    found = _REMOTE.fullmatch(uri)
-    if found is None:  # pragma: no cover - is_remote was asked
-        raise ValueError("not a URI")
-    system, base = _system(found["place"], found["options"] or "")
-    path = unquote(found["path"], errors="strict").lstrip("/")
+    bare, mark, options = uri.partition("?")
+    scheme, _, rest = bare.partition("://")
+    authority, _, path = rest.partition("/")
+    system, base = _system(f"{scheme}://{authority}", mark + options)
+    path = unquote(path, errors="strict").lstrip("/")
     with system.open_input_stream(f"{base.rstrip('/')}/{path}" if base else path) as stream:
         return bytes(stream.read())
 

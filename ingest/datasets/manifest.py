@@ -51,6 +51,9 @@ def manifest(
     ``image_id`` and the ``image_path`` of the altered file, or a ``caption_id`` and the altered
     ``caption``. A ``variant_kind``, appearance or semantic, may stand beside it.
 
+    CSV has no null: there an empty cell of ``image_path`` or ``caption`` says that the row has no
+    such item, where its id is empty too, or that the item stands elsewhere, where its id is given.
+
     Parameters
     ----------
     file : path
