@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vdb import removal
+from vdb import blobs, removal
 from vdb.errors import StoreError
 from vdb.purging import purge
 
@@ -77,3 +78,12 @@ def test_a_tagged_version_would_keep_what_was_removed(removing: Any, two: Databa
     two.table("captions").to_lance().tags.delete("paper-v1")
     purge(two)
     assert on_disk(two, *traces(removing, "blue")) == []
+
+
+def test_contents_that_no_image_names_go_too(removing: Any, two: Database) -> None:
+    before = removing.holding(two)
+    stray = b"left by an addition that was refused"
+    blobs.keep(two, [(hashlib.sha256(stray).hexdigest(), stray)])
+    purge(two)
+    assert removing.holding(two) == before
+    assert on_disk(two, stray) == []
