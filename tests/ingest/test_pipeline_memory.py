@@ -77,6 +77,18 @@ def test_only_a_few_batches_are_in_memory(
     assert encoder.most_blocks <= 7
 
 
+def test_so_are_of_several_variants(make_study: Callable[..., Database], tmp_path: Path) -> None:
+    """Prepared rows are counted, not images: of four variants each, as many images fewer are ahead."""
+    encoder = Watching()
+    db = make_study(tmp_path / "study", 100, side=8)
+    variants = ["original", "grayscale", "upside-down", "horizontal-flip"]
+    report = ingest(db, encoder, space="s", variants=variants, batch_size=2 * BATCH, workers=2)
+    assert report.stored == 400
+    # Two batches ahead, and what is left of the one image whose rows are being taken; the rest as above.
+    assert encoder.most_items <= 5 * 2 * BATCH + len(variants)
+    assert encoder.most_blocks <= 7
+
+
 @pytest.mark.slow
 def test_peak_memory_does_not_grow_with_the_items(
     make_study: Callable[..., Database], tmp_path: Path
