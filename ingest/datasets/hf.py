@@ -178,6 +178,10 @@ class _Reader:
         """Read an image that lies beside the data set; its uri is None where that is no lasting place."""
         from huggingface_hub import HfFileSystem, constants  # noqa: PLC0415 - few data sets need it
 
+        if "::" in path and "://" in path:  # zip://1.jpg::/photos.zip
+            raise InputError(
+                f"{where}: {path!r} lies in an archive; unpack it and name the directory"
+            )
         try:
             if self.root is not None:
                 uri = self.root.locate(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,6 +144,21 @@ def test_a_folder_of_images_stays_where_it_is(jpeg: Jpeg, tmp_path: Path) -> Non
     embedded, _ = told(place, tmp_path / "embedded", embed=True)
     assert sorted(images(embedded).values()) == sorted(jpeg(i) for i in range(3))
     assert all(uri.startswith(EMBEDDED) for uri in embedded.images().collect()["uri"])
+
+
+def test_a_folder_of_images_with_captions(jpeg: Jpeg, tmp_path: Path) -> None:
+    place = tmp_path / "folder"
+    place.mkdir()
+    for i in range(2):
+        (place / f"{i}.jpg").write_bytes(jpeg(i))
+    lines = [{"file_name": f"{i}.jpg", "caption": f"text {i}"} for i in range(2)]
+    (place / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    db, _ = told(place, tmp_path / "study")
+    pairs = db.pairs().select("image_id", "caption_id")
+    joined = pairs.join(db.images(), on="image_id").join(db.captions(), on="caption_id")
+    assert sorted(joined.select("uri", "text").collect().rows()) == [
+        (str(place / f"{i}.jpg"), f"text {i}") for i in range(2)
+    ]
 
 
 def test_text_alone_and_ids_of_captions(tmp_path: Path) -> None:

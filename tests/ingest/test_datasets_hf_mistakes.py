@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import huggingface_hub
@@ -111,6 +112,15 @@ def test_paths_may_not_leave_the_directory(
     message = refused(place)
     assert message.startswith("x train[0]: image: ")
     assert complaint in message
+
+
+def test_images_in_an_archive(jpeg: Jpeg, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with zipfile.ZipFile(tmp_path / "x" / "train.zip", "w") as archive:
+        archive.writestr("1.jpg", jpeg(0))
+    message = refused(tmp_path / "x")
+    assert message.startswith("x train[0]: image: 'zip://1.jpg::")
+    assert message.endswith("lies in an archive; unpack it and name the directory")
 
 
 def test_directories_that_are_no_data_set(tmp_path: Path) -> None:
