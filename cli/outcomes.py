@@ -10,10 +10,13 @@ from cli import render
 from cli.render import say
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from ingest.ledger import Ingested
     from ingest.many import Outcome
 
 _SHOWN = 5
+_VARIANTS = 20  # which=each may be a hundred
 
 
 def tell(outcome: Outcome, *, dry_run: bool) -> None:
@@ -60,10 +63,21 @@ def _tell_report(report: Ingested) -> None:
         f"{report.space}: {report.plan.stored} there before, {report.stored} stored, {len(report.failed)} failed"
         f"{truncated}"
     )
-    for variant, reasons in report.inapplicable.items():
-        for reason, count in reasons.most_common(_SHOWN):
-            say(f"  {variant}: {count} {items} cannot have it: {reason}")
+    cannot = [variant for variant in report.plan.rows if variant in report.inapplicable]
+    for variant in cannot[:_VARIANTS]:
+        reasons = report.inapplicable[variant]
+        say(f"  {variant}: {reasons.total()} {items} cannot have it: {_in_words(reasons)}")
+    if len(cannot) > _VARIANTS:
+        say(f"  ... {len(cannot) - _VARIANTS} variants more; `vdb status` has the counts of all")
     for item, variant, reason in report.failed[:_SHOWN]:
         say(f"  {item}{'' if variant == ORIGINAL else f' ({variant})'}: {reason}")
     if len(report.failed) > _SHOWN:
         say(f"  ... `vdb failures --space {report.space}` lists them all")
+
+
+def _in_words(reasons: Counter[str]) -> str:
+    """Say why, the most frequent reason first; how often, where there are several."""
+    if len(reasons) == 1:
+        return next(iter(reasons))
+    told = [f"{reason} ({count})" for reason, count in reasons.most_common(_SHOWN)]
+    return "; ".join([*told, *["..."] * (len(reasons) > _SHOWN)])

@@ -9,14 +9,20 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 import torch
 
 import vdb
+from cli.outcomes import tell
 from ingest.encoders.timm_encoder import TimmEncoder
+from ingest.ledger import Ingested
+from ingest.many import Outcome
+from ingest.plan import Plan, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,6 +163,22 @@ def test_each_model_takes_its_variants_and_what_cannot_be_is_no_failure(
     assert vdb.open(study).space("tiny-vit").counts() == {"grayscale": 8}
     statuses = vdb.open(study).failures().collect()["status"].to_list()
     assert statuses == ["inapplicable"] * 8
+
+
+def test_reasons_are_counted_and_many_variants_cut_short(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = [f"v-{i:02d}" for i in range(23)]
+    plan = Plan(pl.DataFrame(), dict.fromkeys(names, Rows(9, 0)), 8)
+    reasons = Counter({"no mask": 3, "no dog": 4})
+    report = Ingested("eye", "image", plan, stored=5)
+    report.inapplicable = {name: Counter({"no mask": 2}) for name in names} | {"v-00": reasons}
+    tell(Outcome("eye", report=report), dry_run=False)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "eye: 0 there before, 5 stored, 0 failed"
+    assert lines[1] == "  v-00: 7 images cannot have it: no dog (4); no mask (3)"
+    assert lines[2:21] == [f"  {name}: 2 images cannot have it: no mask" for name in names[1:20]]
+    assert lines[21:] == ["  ... 3 variants more; `vdb status` has the counts of all"]
 
 
 def test_a_failure_names_its_variant_unless_it_is_the_original(
