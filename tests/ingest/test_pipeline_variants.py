@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections import Counter
 from pathlib import Path
@@ -17,8 +18,10 @@ from pycocotools import mask as coco_mask
 import ingest.altering
 from ingest.encoders import Prepared
 from ingest.extract import ingest as run
+from ingest.sources import member_uri
 from ingest.variants import Inapplicable, Variant, all_variants
 from vdb import items
+from vdb.blobs import embedded_uri
 from vdb.errors import InputError, NotFoundError, RecipeMismatchError
 from vdb.recipe import Layer, Recipe
 
@@ -434,3 +437,35 @@ def test_a_dry_run_defines_nothing_and_counts_the_rows_of_each(db: Database) -> 
     assert report.plan.rows == dict.fromkeys(sorted(VARIANTS), (5, 0))
     assert report.plan.bytes_to_write == 5 * 4 * 6 * 4
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+# Where the bytes lie
+
+
+def test_embedded_images_and_members_of_archives_are_altered_like_any_other(
+    db: Database, tmp_path: Path
+) -> None:
+    contents = {}
+    for name, colour in (("held", (200, 10, 20)), ("packed", (5, 150, 90))):
+        buffer = io.BytesIO()
+        Image.new("RGB", (7, 6), colour).save(buffer, "PNG")
+        contents[name] = buffer.getvalue()
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    archive = tmp_path / "shard.tar"
+    archive.write_bytes(bytes(1536) + contents["packed"] + bytes(99))
+    uris = {
+        "held": embedded_uri(digests["held"]),
+        "packed": member_uri(str(archive), 1536, len(contents["packed"])),
+    }
+    rows = [(name, None, uris[name], digests[name], "elsewhere", "test") for name in contents]
+    columns = ["image_id", "concept_id", "uri", "sha256", "dataset", "source"]
+    batch = {"images": pl.DataFrame(rows, schema=columns, orient="row")}
+    items.add(db, batch, [(digests["held"], contents["held"])])
+    asked = ["original,grayscale"]
+    report = run(db, Corners(), space="s", variants=asked, datasets=["elsewhere"])
+    assert (report.stored, report.failed) == (4, [])
+    there = vectors(db, "original")
+    np.testing.assert_allclose(there["held"], [201, 11, 21] * 2, atol=1e-3)
+    np.testing.assert_allclose(there["packed"], [6, 151, 91] * 2, atol=1e-3)
+    grey = vectors(db, "grayscale")
+    assert all(np.ptp(values) < 1e-3 for values in grey.values())
