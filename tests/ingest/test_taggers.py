@@ -107,15 +107,15 @@ def test_the_tagger_is_a_part_of_the_definition_by_what_it_came_to() -> None:
 
 
 def test_a_variant_has_the_tagger_it_was_chosen_with() -> None:
-    demo = tagger_of(choose("scrambled:tagger=demo:seed=3"))
+    demo = tagger_of(choose("scrambled-phrases:tagger=demo:seed=3"))
     assert demo is not None
     assert demo.identity == "demo 1"
-    assert tagger_of(choose("uppercase")) is None
+    assert tagger_of(choose("scrambled")) is None
 
 
 def test_a_tagger_s_model_is_named_after_a_second_colon(english: Path) -> None:
-    chosen = choose(f"scrambled:order=bigrams:tagger=spacy:{english}:seed=3")
-    assert chosen.settings == {"order": "bigrams", "tagger": f"spacy:{english}", "seed": 3}
+    chosen = choose(f"scrambled-phrases:tagger=spacy:{english}:seed=3")
+    assert chosen.settings == {"tagger": f"spacy:{english}", "seed": 3}
     assert choose(chosen.name) == chosen
     tagger = tagger_of(chosen)
     assert tagger is not None

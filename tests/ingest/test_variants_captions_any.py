@@ -22,7 +22,7 @@ from ingest.variants.vocabulary import LONGEST, build
 NAMES_OF_VARIANTS = [name for name, one in VARIANTS.items() if one.modality == "text"]
 CHOICES = [
     *NAMES_OF_VARIANTS,
-    "scrambled:order=within-phrases",
+    "scrambled-phrases",
     "scrambled:order=bigrams",
     "typos:rate=1.0",
 ]
@@ -112,7 +112,7 @@ def test_ten_thousand_characters(name: str) -> None:
 def test_every_variant_says_what_it_is() -> None:
     for name in NAMES_OF_VARIANTS:
         one = VARIANTS[name]
-        assert one.kind == ("semantic" if one.needs else "appearance")
+        assert one.kind == ("semantic" if one.needs or name == "scrambled" else "appearance")
         assert ("tagger" in one.needs) == ("tagger" in one.parameters)
         assert choose(name).name == name
 

@@ -60,15 +60,18 @@ def _variant(name: str, summary: str, tags: Collection[str], word: str) -> Varia
 
 
 VARIANTS = (
-    _variant("nouns-only", "nothing but the nouns, names included", _NOUN, "noun"),
-    _variant("nouns-verbs", "nothing but nouns and main verbs", {*_NOUN, "VERB"}, "noun or verb"),
+    _variant("nouns-only", "Nothing but the nouns, names included.", _NOUN, "noun"),
+    _variant("nouns-verbs", "Nothing but nouns and main verbs.", {*_NOUN, "VERB"}, "noun or verb"),
     _variant(
-        "nouns-adjectives", "nothing but nouns and adjectives", {*_NOUN, "ADJ"}, "noun or adjective"
+        "nouns-adjectives",
+        "Nothing but nouns and adjectives.",
+        {*_NOUN, "ADJ"},
+        "noun or adjective",
     ),
-    _variant("verbs-only", "nothing but the main verbs", {"VERB"}, "verb"),
+    _variant("verbs-only", "Nothing but the main verbs.", {"VERB"}, "verb"),
     _variant(
         "no-function-words",
-        "articles, pronouns, prepositions, conjunctions, particles, auxiliaries left out",
+        "Articles, pronouns, prepositions, conjunctions, particles, auxiliaries left out.",
         _CONTENT,
         "content word",
     ),

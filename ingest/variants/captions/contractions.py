@@ -111,6 +111,14 @@ def _cased(model: str, text: str) -> str:
 
 
 VARIANTS = (
-    Variant("contraction", "text", "appearance", "do not to don't, it is to it's", contraction),
-    Variant("expansion", "text", "appearance", "don't to do not, it's to it is", expansion),
+    Variant(
+        "contraction",
+        "text",
+        "appearance",
+        "Shortened: do not to don't, it is to it's.",
+        contraction,
+    ),
+    Variant(
+        "expansion", "text", "appearance", "Written out: don't to do not, it's to it is.", expansion
+    ),
 )

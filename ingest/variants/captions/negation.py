@@ -86,7 +86,7 @@ VARIANTS = (
         "negation",
         "text",
         "semantic",
-        "the main verb denied, or the first noun phrase where there is none",
+        "The main verb denied, or the first noun phrase where there is none.",
         negation,
         {"tagger": TAGGER},
         frozenset({"tagger"}),

@@ -54,7 +54,7 @@ VARIANTS = (
         "nouns-replaced",
         "text",
         "semantic",
-        "each noun exchanged for another one of the data set",
+        "Each noun exchanged for another one of the data set.",
         nouns_replaced,
         {"tagger": TAGGER, "seed": SEED},
         frozenset({"tagger", "vocabulary"}),

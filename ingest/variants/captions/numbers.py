@@ -132,7 +132,7 @@ def _begins_with_digit(text: str) -> bool:
 
 VARIANTS = (
     Variant(
-        "number-words", "text", "appearance", "numbers in digits written as words", number_words
+        "number-words", "text", "appearance", "Numbers in digits written as words.", number_words
     ),
-    Variant("digits", "text", "appearance", "number words written in digits", digits),
+    Variant("digits", "text", "appearance", "Number words written in digits.", digits),
 )

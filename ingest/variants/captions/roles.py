@@ -115,7 +115,7 @@ VARIANTS = (
         "subject-object-swap",
         "text",
         "semantic",
-        "subject and object of a verb exchanged",
+        "Subject and object of a verb exchanged.",
         subject_object_swap,
         {"tagger": TAGGER},
         frozenset({"tagger"}),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ingest.variants.base import SEED, Inapplicable, Parameter, Variant
+from ingest.variants.base import SEED, Inapplicable, Parameter, Token, Variant
 from ingest.variants.captions.phrases import noun_phrases
 from ingest.variants.captions.text import (
     TAGGER,
@@ -15,41 +17,65 @@ from ingest.variants.captions.text import (
     lowered,
     units,
 )
+from ingest.variants.taggers.words import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
 
     from ingest.variants.base import TextItem
     from ingest.variants.captions.text import Unit
 
-ORDERS = ("whole", "within-phrases", "bigrams")
 _TRIES = 20
+
+Groups = list[list[list[int]]]
+"""What may change places with what: lists of blocks of words, the words of a block staying together."""
 
 
 def scrambled(item: TextItem, rng: np.random.Generator, *, order: str) -> str:
     """Put the words of a caption in another order.
 
-    ``whole`` shuffles all words; ``within-phrases`` those of each noun phrase among themselves; ``bigrams`` cuts the
-    words into pairs, beginning at the first or second, and shuffles the pairs, so that the words of each pair stay
-    neighbours. Punctuation and white space stay in their places and the words move between the words' places; a
-    contraction moves as one word. Where the caption begins with a capital, so does the outcome, and the word that had
-    it for standing first loses it. Words that are there twice may come to stand where they stood; the text as a whole
-    never does.
+    ``whole`` shuffles all words; ``bigrams`` cuts the words into pairs, beginning at the first or second, and shuffles
+    the pairs, so that the words of each pair stay neighbours. Punctuation and white space stay in their places and the
+    words move between the words' places; a contraction moves as one word. Where the caption begins with a capital, so
+    does the outcome, and the word that had it for standing first loses it, a name too: nothing here knows parts of
+    speech. Words that are there twice may come to stand where they stood; the text as a whole never does.
     """
+    item = replace(item, tokens=tuple(_untagged(item.text)))
     places = units(item)
+    return _scrambled(item, places, lambda: _everywhere(len(places), order, rng), rng)
+
+
+def scrambled_phrases(item: TextItem, rng: np.random.Generator) -> str:
+    """Put the words of each noun phrase of a caption in another order, as :func:`scrambled` does those of all."""
+    places = units(item)
+    return _scrambled(item, places, lambda: _within_phrases(item, places), rng)
+
+
+def _scrambled(
+    item: TextItem,
+    places: Sequence[Unit],
+    groups: Callable[[], Groups],
+    rng: np.random.Generator,
+) -> str:
     words = _words(item, places)
     if len(words) <= 1:
         raise Inapplicable("a single word" if words else "no word in it")
-    groups = _groups(item, places, order, rng)
+    movable = groups()
     for attempt in range(_TRIES):
-        text = _written(
-            item, places, words, _permutation(groups, rng, rotate=attempt == _TRIES - 1)
-        )
+        comes = _permutation(movable, rng, rotate=attempt == _TRIES - 1)
+        text = _written(item, places, words, comes)
         if text != item.text:
             return altered(item.text, text, "no word in it")
     raise Inapplicable("any order of its words reads the same")
+
+
+def _untagged(text: str) -> Iterator[Token]:
+    """Cut a text into words and marks, whose parts of speech nobody asks for."""
+    for word in cut(text):
+        mark = unicodedata.category(word.text[0])[0] == "P"
+        yield Token(word.text, "PUNCT" if mark else "X", word.text, word.start)
 
 
 def _words(item: TextItem, places: Sequence[Unit]) -> list[str]:
@@ -59,19 +85,17 @@ def _words(item: TextItem, places: Sequence[Unit]) -> list[str]:
     return texts
 
 
-def _groups(
-    item: TextItem, places: Sequence[Unit], order: str, rng: np.random.Generator
-) -> list[list[list[int]]]:
-    """Say what may change places with what: lists of blocks of words, the words of a block staying together."""
-    n = len(places)
+def _everywhere(n: int, order: str, rng: np.random.Generator) -> Groups:
     if order == "whole":
         return [[[i] for i in range(n)]]
-    if order == "bigrams":
-        if n == 2:  # noqa: PLR2004 - one pair
-            raise Inapplicable("only two words, which are one pair")
-        offset = int(rng.integers(2))
-        cuts = [0, *range(offset, n, 2), n] if offset else [*range(0, n, 2), n]
-        return [[list(range(a, b)) for a, b in pairwise(cuts)]]
+    if n == 2:  # noqa: PLR2004 - one pair
+        raise Inapplicable("only two words, which are one pair")
+    offset = int(rng.integers(2))
+    cuts = [0, *range(offset, n, 2), n] if offset else [*range(0, n, 2), n]
+    return [[list(range(a, b)) for a, b in pairwise(cuts)]]
+
+
+def _within_phrases(item: TextItem, places: Sequence[Unit]) -> Groups:
     groups = []
     for phrase in noun_phrases(item.tokens):
         inside = [[i] for i, place in enumerate(places) if phrase.first <= place.first < phrase.end]
@@ -82,9 +106,7 @@ def _groups(
     return groups
 
 
-def _permutation(
-    groups: list[list[list[int]]], rng: np.random.Generator, *, rotate: bool
-) -> dict[int, int]:
+def _permutation(groups: Groups, rng: np.random.Generator, *, rotate: bool) -> dict[int, int]:
     """Map each place to the word that comes to it; ``rotate`` where chance keeps giving the same text."""
     comes: dict[int, int] = {}
     for blocks in groups:
@@ -112,13 +134,20 @@ VARIANTS = (
         "scrambled",
         "text",
         "semantic",
-        "the words in another order: all, within noun phrases, or by pairs",
+        "The words in another order: all of them, or pair by pair.",
         scrambled,
         {
-            "order": Parameter("whole", "what changes places", choices=ORDERS),
-            "tagger": TAGGER,
+            "order": Parameter("whole", "what changes places", choices=("whole", "bigrams")),
             "seed": SEED,
         },
+    ),
+    Variant(
+        "scrambled-phrases",
+        "text",
+        "semantic",
+        "The words of each noun phrase in another order.",
+        scrambled_phrases,
+        {"tagger": TAGGER, "seed": SEED},
         frozenset({"tagger"}),
     ),
 )

@@ -73,14 +73,14 @@ def _joins(text: str, i: int) -> bool:
 
 
 VARIANTS = (
-    Variant("lowercase", "text", "appearance", "every letter small", lowercase),
-    Variant("uppercase", "text", "appearance", "every letter a capital", uppercase),
-    Variant("no-punctuation", "text", "appearance", "punctuation taken out", no_punctuation),
+    Variant("lowercase", "text", "appearance", "Every letter small.", lowercase),
+    Variant("uppercase", "text", "appearance", "Every letter a capital.", uppercase),
+    Variant("no-punctuation", "text", "appearance", "Punctuation taken out.", no_punctuation),
     Variant(
         "whitespace",
         "text",
         "appearance",
-        "spaces added between words",
+        "Spaces added between words.",
         whitespace,
         {"rate": Parameter(0.5, "chance of each gap to be widened", 0, 1), "seed": SEED},
     ),

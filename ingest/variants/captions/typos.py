@@ -81,7 +81,7 @@ VARIANTS = (
         "typos",
         "text",
         "appearance",
-        "words misspelt by slips of the hand",
+        "Words misspelt by slips of the hand.",
         typos,
         {"rate": Parameter(0.2, "chance of each word to be misspelt", 0, 1), "seed": SEED},
     ),
