@@ -13,6 +13,7 @@ import typer
 
 from cli.options import Format
 from vdb.errors import InputError
+from vdb.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -26,7 +27,7 @@ _WIDTH = 100
 
 def say(message: str) -> None:
     """Write a message for the person, so that standard output stays a pipe's."""
-    typer.echo(message, err=True)
+    typer.echo(visible(message, lines=True), err=True)
 
 
 def check(style: Format, output: Path | None) -> None:
@@ -128,7 +129,7 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.3f}"
-    return " ".join(str(value).split())
+    return visible(" ".join(str(value).split()))
 
 
 def size(count: float) -> str:

@@ -12,6 +12,7 @@ from cli import render
 from cli.options import DEFAULT_DB, Db, Format, Output, OutputFormat
 from cli.render import say
 from vdb.errors import InputError, NoStoreError
+from vdb.visible import visible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -148,7 +149,7 @@ def show(
         _picture(shown, f"{shown.name} of {item}", place)
         say(f"wrote {place}")
         return
-    text = f"original  {shown.original}\naltered   {shown.altered}"
+    text = f"original  {visible(shown.original)}\naltered   {visible(shown.altered)}"
     if output is None:
         typer.echo(text)
     else:

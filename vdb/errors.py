@@ -9,12 +9,20 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from vdb.visible import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 class VdbError(Exception):
-    """Base of every error that vdb raises on purpose."""
+    """Base of every error that vdb raises on purpose.
+
+    Messages quote what was given, so what would not stay on one line, or would steer a terminal, is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(message))
 
 
 class InputError(VdbError):

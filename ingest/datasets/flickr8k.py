@@ -174,7 +174,8 @@ def _read_judgements(file: Path, captions: pl.DataFrame) -> dict[str, list[_Judg
     seen: dict[tuple[str, str], str] = {}
     judged: dict[str, list[_Judgement]] = {}
     for line, where in _lines(file):
-        image_id, caption_id, *scores = line.split("\t")
+        image_id, _, rest = line.partition("\t")
+        caption_id, *scores = rest.split("\t")
         fits = len(scores) == _JUDGES and all(score in {"1", "2", "3", "4"} for score in scores)
         if not fits:
             raise InputError(

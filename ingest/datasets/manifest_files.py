@@ -10,6 +10,7 @@ import polars as pl
 from ingest.datasets import manifest_fast
 from ingest.datasets.json_text import read_text
 from ingest.datasets.manifest_lines import CsvLines, JsonLines
+from ingest.datasets.manifest_parquet import parquet_columns, parquet_header
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -202,15 +203,12 @@ def _also(field: str, layout: Layout) -> tuple[type, ...]:
 
 
 def _read_parquet(file: Path, mapping: Mapping[str, str], layout: Layout) -> _Read:
-    if not file.is_file():
-        raise NotFoundError(f"{file}: there is no such file")
-    try:
-        header = list(pl.read_parquet_schema(file))
-        chosen = _choose(file, header, mapping, layout)
-        table = pl.read_parquet(file, columns=list(set(chosen.values())), glob=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{file.name}: not readable as Parquet: {reason}") from error
+    header = parquet_header(file)
+    chosen = _choose(file, header, mapping, layout)
+    for name in chosen.values():
+        if header.count(name) > 1:
+            raise InputError(f"{file.name}: two columns are called {name!r}")
+    table = parquet_columns(file, list(dict.fromkeys(chosen.values())))
     columns = {
         field: _parquet_column(file, field, table[column], layout)
         for field, column in chosen.items()

@@ -113,7 +113,11 @@ def read_rows(place: ParquetPlace, needed: tuple[str, ...] = ()) -> Iterator[Row
                     read += len(part)
     except FileNotFoundError:
         raise NotFoundError(f"{place.path}: there is no such file") from None
-    except (OSError, pa.ArrowException) as error:
+    except (
+        OSError,
+        ValueError,
+        pa.ArrowException,
+    ) as error:  # ValueError: names that are not UTF-8
         after = f" after row {read:,}" if read else ""
         reason = " ".join(str(error).split())
         raise InputError(

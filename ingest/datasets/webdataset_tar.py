@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -15,6 +17,31 @@ if TYPE_CHECKING:
 
 LARGEST_MEMBER = 256 << 20
 """Bytes above which a member is refused: it is held in memory, and one that large is no image or caption."""
+
+_LONGEST_NOTE = 1 << 20
+"""Bytes above which a header's extension is refused: tarfile reads a long name whole, and a gzip of it is short."""
+
+_NOTES = frozenset(
+    {
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+    }
+)
+
+# What tarfile lets through of damaged headers and streams, seen or fuzzed.
+_DAMAGE = (
+    tarfile.TarError,
+    EOFError,
+    OSError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 _BLOCK = 512
@@ -44,11 +71,14 @@ class _Strict(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
-            return super().frombuf(buf, encoding, errors)
+            header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
             if bytes(buf) == bytes(_BLOCK):
                 raise  # the end mark
             raise tarfile.ReadError(str(error)) from error
+        if header.size < 0 or (header.type in _NOTES and header.size > _LONGEST_NOTE):
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
+        return header
 
 
 def is_compressed(shard: Path) -> bool:
@@ -98,7 +128,7 @@ def members(shard: Path) -> Iterator[Member]:
                     )
                 last = repr(info.name)
                 archive.members = []  # type: ignore[attr-defined] # else all of them would be kept
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except _DAMAGE as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{shard.name}: cut short or damaged after {last}: {reason}; write or fetch it again"
@@ -111,6 +141,8 @@ def _check(info: tarfile.TarInfo, where: str) -> None:
         raise InputError(f"{where} is {kind}; only files and directories are read")
     if info.issparse():
         raise InputError(f"{where} is a sparse file, which has no one place in the archive")
+    if any("\ud800" <= letter <= "\udfff" for letter in info.name):
+        raise InputError(f"{where}: its name is not UTF-8; write the shard again with one that is")
     path = PurePosixPath(info.name)
     if path.is_absolute() or ".." in path.parts or "\\" in info.name:
         raise InputError(f"{where} would lie outside the archive's own directory")
