@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -11,8 +13,8 @@ import polars as pl
 import vdb
 from ingest.sources import read_bytes
 from vdb.blobs import EMBEDDED
-from vdb.errors import VdbError
-from vdb.items import Added, add
+from vdb.errors import InputError, NoStoreError, VdbError
+from vdb.items import Added, add, check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,13 +55,25 @@ def add_dataset(
     """
     report = Added()
     try:
-        return _add_all(uri, batches, notice, report, embed=embed), report
+        with _text_in_utf8():
+            return _add_all(uri, batches, notice, report, embed=embed), report
     except VdbError as error:
         stored = _stored(report)
         if not stored:
             raise
         raise type(error)(
             f"{error} [stored before that: {stored}; once it is mended, the same command goes on]"
+        ) from error
+
+
+@contextmanager
+def _text_in_utf8() -> Iterator[None]:
+    """Say in a line what name no table can hold: of a file or folder, or given on the command line."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{error.object[:200]!r} is not UTF-8; rename it, or give another --name or --prefix"
         ) from error
 
 
@@ -81,7 +95,7 @@ def _add_all(
     for batch in batches:
         for message in batch.notices:
             notice(message)
-        db = db or vdb.open(uri, create=True)
+        db = db or _opened(uri, batch)
         contents: Iterable[tuple[str, bytes]] = batch.contents.items()
         if embed:
             outside = _outside(batch)
@@ -89,6 +103,16 @@ def _add_all(
             batch = _embedded(batch)  # noqa: PLW2901 - the same batch
         report += add(db, batch.tables(), contents)
     return db or vdb.open(uri, create=True)
+
+
+def _opened(uri: str, first: Batch) -> Database:
+    """Open the store; make it, where there is none, once the first batch is known to be good."""
+    try:
+        return vdb.open(uri)
+    except NoStoreError:
+        with TemporaryDirectory() as nowhere:
+            check(vdb.open(nowhere, create=True), first.tables())
+        return vdb.open(uri, create=True)
 
 
 def _outside(batch: Batch) -> Iterator[tuple[str, str]]:

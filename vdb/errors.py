@@ -14,14 +14,19 @@ from vdb.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_LONGEST = 2000  # characters of a message
+
 
 class VdbError(Exception):
     """Base of every error that vdb raises on purpose.
 
-    Messages quote what was given, so what would not stay on one line, or would steer a terminal, is escaped.
+    Messages quote what was given, so what would not stay on one line, or would steer a terminal, is escaped, and of
+    a very long message the middle is left out.
     """
 
     def __init__(self, message: str) -> None:
+        if len(message) > _LONGEST:
+            message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
         super().__init__(visible(message))
 
 

@@ -127,6 +127,29 @@ def add(
     InputError
         An id stands for two contents, is malformed, or refers to what is not there. Nothing was written then.
     """
+    news = _checked(db, batch)
+    # Everything that can be refused has been by now; from here on rows are only written.
+    ready = {name: (_arrow(name, one.new), _arrow(name, one.moved)) for name, one in news.items()}
+    report = Added(embedded=blobs.keep(db, contents))  # before the rows that need them
+    report.shared = {name: one.shared for name, one in news.items() if one.shared}
+    for name, (new, moved) in ready.items():
+        added = tables.insert(db.table(name), new) if len(new) else 0
+        if added < len(new):  # another process added some of them meanwhile: the same ones?
+            _against_store(db, name, news[name].all)
+        report.added[name] = added
+        report.unchanged[name] = len(news[name].all) - added
+        if len(moved):
+            tables.upsert(db.table(name), moved)
+            report.moved += len(moved)
+    return report
+
+
+def check(db: Database, batch: Mapping[str, pl.DataFrame]) -> None:
+    """Raise what :func:`add` would of these rows; nothing is written either way."""
+    _checked(db, batch)
+
+
+def _checked(db: Database, batch: Mapping[str, pl.DataFrame]) -> dict[str, _Compared]:
     unknown = batch.keys() - set(_ORDER)
     if unknown:
         raise InputError(f"no table of items is called {', '.join(sorted(unknown))}")
@@ -137,26 +160,16 @@ def add(
     for reference in REFERENCES:
         if reference.table in frames:
             check_reference(db, frames[reference.table], reference, frames.get(reference.target))
-    news = {name: _against_store(db, name, frame) for name, frame in frames.items()}
-    # Everything that can be refused has been by now; from here on rows are only written.
-    ready = {name: (_arrow(name, one.new), _arrow(name, one.moved)) for name, one in news.items()}
-    report = Added(embedded=blobs.keep(db, contents))  # before the rows that need them
-    report.shared = {name: one.shared for name, one in news.items() if one.shared}
-    for name, (new, moved) in ready.items():
-        added = tables.insert(db.table(name), new) if len(new) else 0
-        if added < len(new):  # another process added some of them meanwhile: the same ones?
-            _against_store(db, name, frames[name])
-        report.added[name] = added
-        report.unchanged[name] = len(frames[name]) - added
-        if len(moved):
-            tables.upsert(db.table(name), moved)
-            report.moved += len(moved)
-    return report
+    return {name: _against_store(db, name, frame) for name, frame in frames.items()}
 
 
 def _keyed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     parts = schema.KEYED_BY[name]
     frame = _typed(name, frame)
+    if "dataset" in frame.columns:
+        for dataset in frame["dataset"].unique(maintain_order=True):
+            if problem := id_problem(dataset):
+                raise InputError(f"{dataset!r} cannot name a data set: {problem}; choose another")
     for column in parts:
         suspect = frame.filter(
             pl.col(column).str.len_chars().is_between(1, LONGEST_ID).not_()
@@ -217,8 +230,9 @@ def _collapse(name: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 class _Compared(NamedTuple):
-    """Rows beside the store's: those it lacks, those whose file moved, and whose the ones are that it has."""
+    """Rows beside the store's: all, those it lacks, those whose file moved, and whose the ones are that it has."""
 
+    all: pl.DataFrame
     new: pl.DataFrame
     moved: pl.DataFrame
     shared: dict[str, int]
@@ -236,12 +250,13 @@ def _against_store(db: Database, name: str, frame: pl.DataFrame) -> _Compared:
         others = known.filter(pl.col("dataset") != pl.col("dataset_there"))
         shared = dict(others.group_by("dataset_there").len().sort("dataset_there").rows())
     if name not in _MOVABLE:
-        return _Compared(new, frame.clear(), shared)
+        return _Compared(frame, new, frame.clear(), shared)
     elsewhere = pl.col("uri") != pl.col("uri_there")
     outside = ~pl.col("uri_there").str.starts_with(EMBEDDED)  # what the store holds stays there
     moved = known.filter(elsewhere & outside)
     # Whosever it was, it stays its own.
-    return _Compared(new, moved.with_columns(dataset="dataset_there").select(frame.columns), shared)
+    moved = moved.with_columns(dataset="dataset_there").select(frame.columns)
+    return _Compared(frame, new, moved, shared)
 
 
 def _refuse_conflict(name: str, joined: pl.DataFrame, place: str) -> None:

@@ -63,6 +63,9 @@ def frame(table: str, columns: Mapping[str, Any]) -> pl.DataFrame:
     } - columns.keys()
     if unknown or left_out:
         raise KeyError(f"{table}: unknown {sorted(unknown)}, left out {sorted(left_out)}")
+    for value in columns.values():
+        if isinstance(value, str):
+            value.encode()  # of a scalar that is no text Polars would make another one
     made = pl.DataFrame(columns)
     return made.select(
         (pl.col(name) if name in columns else pl.lit(None)).cast(dtype).alias(name)

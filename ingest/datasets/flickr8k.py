@@ -192,6 +192,8 @@ def _read_judgements(file: Path, captions: pl.DataFrame) -> dict[str, list[_Judg
         judged.setdefault(caption_id, []).append(
             _Judgement(image_id, tuple(map(int, scores)), where)
         )
+    if not judged:
+        raise InputError(f"{file.name}: there are no judgements in it")
     return judged
 
 

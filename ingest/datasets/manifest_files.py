@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+_SHOWN, _LONGEST_NAME = 20, 40  # columns, and characters of each, in a message
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -145,9 +147,16 @@ def _choose(
     if ways and not any(chosen.keys() >= set(way) for way in ways):
         raise InputError(
             f"{file.name}:1: no column {' and none '.join(' with '.join(way) for way in ways)}, only "
-            f"{', '.join(header) or 'nothing'}; say which is which: --map {ways[0][0]}=COLUMN"
+            f"{_listed(header) or 'nothing'}; say which is which: --map {ways[0][0]}=COLUMN"
         )
     return chosen
+
+
+def _listed(names: Sequence[str]) -> str:
+    """List the names of columns, which in a file of something else may be many or endless."""
+    shown = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..." for name in names]
+    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return ", ".join([*shown[:_SHOWN], *more])
 
 
 def _read_csv(

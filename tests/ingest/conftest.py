@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,7 +19,6 @@ from ingest.demo.scenes import sample_scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from vdb.database import Database
 
@@ -123,3 +124,15 @@ def everything() -> Callable[[Database], dict[str, Any]]:
         return held | {"blobs": sorted((one["sha256"], one["data"]) for one in blobs)}
 
     return read
+
+
+@pytest.fixture(scope="session")
+def small() -> Any:
+    """The module ``small_datasets`` beside this file: one of each kind that ``vdb add`` takes."""
+    place = Path(__file__).with_name("small_datasets.py")
+    spec = importlib.util.spec_from_file_location(place.stem, place)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
