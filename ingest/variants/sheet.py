@@ -30,7 +30,7 @@ _LEADING: Final = 6  # between a picture and its caption
 _SHOWN: Final = 480  # longest side of a picture before and after, in pixels
 
 _SCENE: Final = (0, 10)  # seed and number of the scene on the sheet
-_ENLARGED: Final = 3  # pixels of the sheet along the side of a pixel of the scene
+_ENLARGED: Final = 2  # pixels of the sheet along the side of a pixel of the scene
 _COLUMNS: Final = 7
 
 
