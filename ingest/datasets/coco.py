@@ -119,6 +119,8 @@ def _masks(
 def _captions(root: Root, file: Path, name: str, prefix: str) -> Batch:
     document = read_document(file, "COCO captions file")
     listed, annotated = document.section("images"), document.section("annotations")
+    if not listed.entries:
+        raise InputError(f"{file.name}: its images are none; is it whole?")
     captions = pl.DataFrame(
         {
             "caption_id": annotated.ids("id", prefix),

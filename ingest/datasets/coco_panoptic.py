@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,6 +80,8 @@ def panoptic_segments(
 def _segment_ids(path: str, size: tuple[int, int]) -> NDArray[np.uint32]:
     """Read a panoptic PNG: id = R + 256 G + 65536 B."""
     height, width = size
+    if Path(path).exists() and not Path(path).is_file():
+        raise InputError(f"{path}: not a regular file")  # a pipe would never end
     try:
         with Image.open(path) as picture:
             if picture.mode != "RGB" or picture.format != "PNG":
@@ -88,11 +91,13 @@ def _segment_ids(path: str, size: tuple[int, int]) -> NDArray[np.uint32]:
             if picture.size != (width, height):
                 found = " x ".join(map(str, picture.size))
                 raise InputError(f"{path} has {found} pixels, but its image {width} x {height}")
-            red, green, blue = np.asarray(picture, dtype=np.uint32).transpose(2, 0, 1)
+            pixels = np.asarray(picture)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InputError(f"{path} cannot be read: {reason}") from error
-    ids: NDArray[np.uint32] = red + 256 * green + 65536 * blue
+    ids: NDArray[np.uint32] = pixels[..., 0].astype(np.uint32)
+    for byte in (1, 2):  # in place: several large pictures are read at once
+        ids |= pixels[..., byte].astype(np.uint32) << np.uint32(8 * byte)
     return ids
 
 

@@ -17,6 +17,8 @@ from vdb.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+_LONGEST_FIELD = 1 << 30  # characters: a caption may be as long in CSV as elsewhere
+
 
 class CsvLines:
     """CSV of any shape, quotes and line breaks in fields included.
@@ -62,6 +64,7 @@ def _csv_rows(text: str, name: str, delimiter: str) -> tuple[list[list[str]], li
     rows: list[list[str]] = []
     lines: list[int] = []
     line = 1
+    usual = csv.field_size_limit(_LONGEST_FIELD)
     try:
         for row in reader:
             if row:  # else a blank line
@@ -70,6 +73,8 @@ def _csv_rows(text: str, name: str, delimiter: str) -> tuple[list[list[str]], li
             line = reader.line_num + 1  # a quoted field may span several lines
     except csv.Error as error:
         raise InputError(f"{name}:{line}: malformed CSV: {error}") from None
+    finally:
+        csv.field_size_limit(usual)
     return rows, lines
 
 

@@ -126,13 +126,23 @@ def everything() -> Callable[[Database], dict[str, Any]]:
     return read
 
 
-@pytest.fixture(scope="session")
-def small() -> Any:
-    """The module ``small_datasets`` beside this file: one of each kind that ``vdb add`` takes."""
-    place = Path(__file__).with_name("small_datasets.py")
+def _beside(name: str) -> Any:
+    place = Path(__file__).with_name(name)
     spec = importlib.util.spec_from_file_location(place.stem, place)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def small() -> Any:
+    """The module ``small_datasets`` beside this file: one of each kind that ``vdb add`` takes."""
+    return _beside("small_datasets.py")
+
+
+@pytest.fixture(scope="session")
+def adding() -> Any:
+    """The module ``adding`` beside this file: ``vdb add``, and what is owed of it when it refuses."""
+    return _beside("adding.py")

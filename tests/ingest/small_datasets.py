@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
-import shutil
 import tarfile
-from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
-import typer
 from PIL import Image
-
-import vdb
-from cli.add import app
-from vdb.errors import VdbError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-add_command = typer.main.get_command(app)
 
-ITEMS = (
-    "concepts",
-    "images",
-    "captions",
-    "pairs",
-    "segments",
-    "trials",
-    "variants",
-    "image_variants",
-    "caption_variants",
-)
 HEIGHT, WIDTH = 6, 8
 NAMES = ("a", "b", "c")
 TEXTS = ("A dog sleeps.", "Two birds on a wire.", 'A cat, it says, of "three" years.')
@@ -55,55 +32,6 @@ class Small(NamedTuple):
 
     arguments: list[str]
     spoilable: list[Path]
-
-
-def add(store: Path, arguments: Sequence[object]) -> list[str]:
-    """Run ``vdb add`` on a store and return what it told; an error of vdb's own is raised."""
-    told: list[str] = []
-    with patch("cli.render.typer.echo", lambda message, **_: told.append(message)):
-        add_command.main([*map(str, arguments), "--db", str(store)], standalone_mode=False)
-    return told
-
-
-def held(store: Path) -> dict[str, list[str]]:
-    """Return every row of every table of items, in an order of their own, and what the store holds of images."""
-    db = vdb.open(store)
-    rows = {name: sorted(map(repr, db.read(name).collect().to_dicts())) for name in ITEMS}
-    return {**rows, "blobs": sorted(db.read("blobs").collect()["sha256"])}
-
-
-def footprint(store: Path) -> dict[str, str]:
-    """Hash every file of a store; nothing where there is none."""
-    return {
-        str(file.relative_to(store)): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(store.rglob("*"))
-        if file.is_file()
-    }
-
-
-@cache
-def _something() -> Path:
-    """Make a store that holds something."""
-    home = Path(mkdtemp())
-    add(home / "some", ["manifest", write_table(home / "other.jsonl", [{"caption": "Before."}])])
-    return home / "some"
-
-
-def refused(stores: Path, arguments: Sequence[object]) -> str:
-    """Add to no store, and to one that holds something; hold the error to what is owed of every one, and return it."""
-    with pytest.raises(VdbError) as caught:
-        add(stores / "none", arguments)
-    assert not (stores / "none").exists()
-    shutil.copytree(_something(), stores / "some")
-    before = footprint(stores / "some")
-    with pytest.raises(VdbError) as again:
-        add(stores / "some", arguments)
-    assert footprint(stores / "some") == before
-    assert str(again.value) == str(caught.value)
-    message = str(caught.value)
-    assert message.isprintable()
-    assert len(message) < 1000
-    return message
 
 
 def photo(number: int, height: int = HEIGHT, width: int = WIDTH) -> bytes:

@@ -244,6 +244,7 @@ def test_a_spoiled_row_is_named_and_nothing_is_added(
     change: Change,
     where: str,
     small: Any,
+    adding: Any,
     tmp_path: Path,
 ) -> None:
     home = tmp_path / "data"
@@ -254,5 +255,5 @@ def test_a_spoiled_row_is_named_and_nothing_is_added(
         (folder / "link.png").symlink_to(tmp_path / "secret.png")
     (home / "masks/link.png").unlink()
     (home / "masks").rmdir()
-    message = small.refused(tmp_path / "stores", spoil(small, home, *given, change))
+    message = adding.refused(tmp_path / "stores", spoil(small, home, *given, change))
     assert where in message
