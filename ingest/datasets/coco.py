@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _ORIENTATION_TAG = 0x0112
 _ON_ITS_SIDE = 5  # EXIF orientations from here on swap height and width
+_THREADS = 8  # opening a file waits for the disk
 
 
 def coco(
@@ -192,22 +194,27 @@ def _photos_there(root: Root, given: list[MaskFile], name: str) -> pl.DataFrame:
 def _check_sizes(masks: MaskFile, images: pl.DataFrame) -> None:
     """Refuse a photo that is not of the size that its masks are made for."""
     annotated = masks.images.join(images, on="image_id", maintain_order="left", suffix="_stored")
-    for row in annotated.filter(pl.col("image_id").is_in(masks.owners.implode())).to_dicts():
-        height, width = _upright_size(row["uri"], masks.where(row["index"], ""))
-        if (height, width) != (row["height"], row["width"]):
-            raise InputError(
-                f"{masks.where(row['index'], '')}: image {row['image_id']!r} is said to be {row['width']} x "
-                f"{row['height']}, but {row['uri']} has {width} x {height} pixels; the masks would not fit"
-            )
+    annotated = annotated.filter(pl.col("image_id").is_in(masks.owners.implode()))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        sizes = pool.map(_upright_size, annotated["uri"])
+        for row, size in zip(annotated.iter_rows(named=True), sizes, strict=True):
+            # A place is looked for in the text again: only where there is something to say of it.
+            if isinstance(size, str):
+                raise InputError(f"{masks.where(row['index'], '')}: {row['uri']}: {size}")
+            height, width = size
+            if (height, width) != (row["height"], row["width"]):
+                raise InputError(
+                    f"{masks.where(row['index'], '')}: image {row['image_id']!r} is said to be {row['width']} x "
+                    f"{row['height']}, but {row['uri']} has {width} x {height} pixels; the masks would not fit"
+                )
 
 
-def _upright_size(path: str, where: str) -> tuple[int, int]:
-    """Return the height and width of an image as it is decoded, from its header alone."""
+def _upright_size(path: str) -> tuple[int, int] | str:
+    """Return the height and width of an image as it is decoded, from its header alone; else what is wrong with it."""
     try:
         with Image.open(path) as opened:
             width, height = opened.size
             turned = opened.getexif().get(_ORIENTATION_TAG, 1) >= _ON_ITS_SIDE
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = getattr(error, "strerror", None) or "not an image that can be decoded"
-        raise InputError(f"{where}: {path}: {reason}") from error
+        return getattr(error, "strerror", None) or "not an image that can be decoded"
     return (width, height) if turned else (height, width)
