@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,6 +37,9 @@ class Layout:
         Fields that may be whole numbers too, which are then read as text.
     numbers : frozenset of str
         Fields that may be numbers or booleans too, which are then read as the text that JSON writes them as.
+    lists : frozenset of str
+        Fields that are several numbers: separated by spaces in CSV, lists elsewhere, one number alone anywhere. They
+        are then read as text with spaces or JSON's brackets and commas.
     optional : frozenset of str
         Fields that an empty cell of CSV, which has no null, says nothing of.
     """
@@ -45,6 +49,7 @@ class Layout:
     needed: tuple[str | tuple[str, ...], ...] = ()
     ids: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
 
 
@@ -145,9 +150,11 @@ def _choose(
     }
     ways = [(way,) if isinstance(way, str) else way for way in layout.needed]
     if ways and not any(chosen.keys() >= set(way) for way in ways):
+        nearest = max(ways, key=lambda way: len(chosen.keys() & set(way)))  # the first of several
+        hint = " ".join(f"--map {field}=COLUMN" for field in nearest if field not in chosen)
         raise InputError(
             f"{file.name}:1: no column {' and none '.join(' with '.join(way) for way in ways)}, only "
-            f"{_listed(header) or 'nothing'}; say which is which: --map {ways[0][0]}=COLUMN"
+            f"{_listed(header) or 'nothing'}; say which is which: {hint}"
         )
     return chosen
 
@@ -208,6 +215,8 @@ def _also(field: str, layout: Layout) -> tuple[type, ...]:
     """Say what a field may be in JSON besides text."""
     if field in layout.numbers:
         return (int, float, bool)
+    if field in layout.lists:
+        return (int, float, list)
     return (int,) if field in layout.ids else ()
 
 
@@ -230,9 +239,18 @@ def _parquet_column(file: Path, field: str, column: pl.Series, layout: Layout) -
     fits = kind in (pl.String, pl.Null, pl.Categorical, pl.Enum)
     fits |= kind.is_integer() and field in layout.ids | layout.numbers
     fits |= (kind.is_numeric() or kind == pl.Boolean) and field in layout.numbers
+    if field in layout.lists and isinstance(kind, pl.List | pl.Array):
+        return _written(column)
+    fits |= kind.is_numeric() and field in layout.lists
     if not fits:
         raise InputError(f"{file.name}: column {column.name} is {kind}; {field} must be text")
     return column.cast(pl.String)
+
+
+def _written(column: pl.Series) -> pl.Series:
+    """Write each list as JSON does, whatever is in it."""
+    values = [None if one is None else json.dumps(one, default=str) for one in column.to_list()]
+    return pl.Series(column.name, values, dtype=pl.String)
 
 
 _READERS: dict[str, Callable[[Path, Mapping[str, str], Layout], _Read]] = {

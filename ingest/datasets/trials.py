@@ -25,6 +25,8 @@ from ingest.datasets.trials_ids import derived_id
 from ingest.datasets.trials_rows import MEMBERS, TRIALS, directed, judged, unfolded
 from vdb.schema import IMAGE_TO_TEXT, TEXT_TO_IMAGE
 
+_SCORES = ("scores_0", "scores_1")
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -46,8 +48,10 @@ def trials(
     other rows of the file may, or a column ``direction``.
 
     What was preferred is a ``label`` (1: candidate 0, 0: candidate 1, 0.5: a tie) or ``preferred`` (0, 1 or tie).
-    ``weight``, ``gap``, ``judge`` and ``trial_id`` are optional. Without a ``trial_id`` it is a hash of all that the
-    row says; rows that say the same are as many judgements of the same.
+    Or there are only ``scores_0`` and ``scores_1``, the ratings of each candidate: the one of the higher mean was
+    preferred, by a ``gap`` that is the difference. ``weight``, ``gap``, ``judge`` and ``trial_id`` are optional.
+    Without a ``trial_id`` it is a hash of the data set's name and all that the row says; rows that say the same are as
+    many judgements of the same.
 
     Or a row is an image (``image_path``, ``image_id`` or both), its ``caption`` and a ``false_caption``. The true
     one is preferred; whether it is candidate 0 or 1 is told by a hash, and it is paired with the image.
@@ -72,8 +76,8 @@ def trials(
     NotFoundError
         There is no such file, field or column.
     InputError
-        A malformed row, one that contradicts itself, an unfit id, a missing image, one id for two things. The message
-        names file and line, and nothing is yielded.
+        A malformed row, one that contradicts itself, an unfit id, a missing image, one id for two things, two
+        candidates of one content. The message names file and line, and nothing is yielded.
     """
     file = Path(file)
     read = read_rows(file, mapping or {}, TRIALS)
@@ -87,7 +91,7 @@ def trials(
     rows = rows.with_columns(
         items.filter(pl.col("member") == member)["item_id"].alias(member) for member in MEMBERS
     )
-    refuse(rows, pl.col("candidate_0") == pl.col("candidate_1"), "both candidates are the same")
+    _check_candidates(rows, captions, images)
     true = rows.filter(pl.col("truth").is_not_null())
     yield Batch(
         images=image_frame(
@@ -148,10 +152,30 @@ def _items(rows: pl.DataFrame, prefix: str) -> pl.DataFrame:
     return items.with_columns(item_id)
 
 
+def _check_candidates(rows: pl.DataFrame, captions: pl.DataFrame, images: pl.DataFrame) -> None:
+    """Refuse a choice between two of one content: what was preferred would be a coin toss."""
+    refuse(rows, pl.col("candidate_0") == pl.col("candidate_1"), "both candidates are the same")
+    texts = captions.select(item="caption_id", content=pl.col("caption").str.strip_chars())
+    files = images.select(item="image_id", content="sha256")
+    for direction, known, complaint in (
+        (IMAGE_TO_TEXT, texts, "both candidates are the same text under two ids"),
+        (TEXT_TO_IMAGE, files, "both candidates are the same image, byte for byte, under two ids"),
+    ):
+        choices = rows.filter(pl.col("direction") == direction)
+        for candidate in ("candidate_0", "candidate_1"):
+            named = known.rename({"content": f"{candidate}_is"})
+            choices = choices.join(
+                named, left_on=candidate, right_on="item", how="left", maintain_order="left"
+            )
+        refuse(choices, pl.col("candidate_0_is") == pl.col("candidate_1_is"), complaint)
+
+
 def _trials(rows: pl.DataFrame, dataset: str, prefix: str) -> pl.DataFrame:
     where = rows["source"].__getitem__
     given = prefixed(rows["trial_id"], prefix, where)
-    said = rows.select("direction", *MEMBERS, "judge", "label", "weight", "gap")
+    said = rows.select(
+        pl.lit(dataset), "direction", *MEMBERS, "judge", "label", "weight", "gap", *_SCORES
+    )
     seen: Counter[tuple[str, ...]] = Counter()
     ids = []
     for row in said.iter_rows():
@@ -164,5 +188,5 @@ def _trials(rows: pl.DataFrame, dataset: str, prefix: str) -> pl.DataFrame:
         "query_id": rows["query"],
         "dataset": dataset,
     }
-    same = ("candidate_0", "candidate_1", "label", "weight", "gap", "judge", "source")
+    same = ("candidate_0", "candidate_1", "label", "weight", "gap", *_SCORES, "judge", "source")
     return frame("trials", {**columns, **{column: rows[column] for column in same}})

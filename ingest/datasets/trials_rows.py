@@ -22,18 +22,26 @@ DIRECTIONS = (TEXT_TO_IMAGE, IMAGE_TO_TEXT)
 
 _GENERAL = tuple(f"{member}_{kind}" for member in MEMBERS for kind in ("id", "text", "path"))
 _NEGATIVE = ("image_path", "image_id", "caption", "caption_id", "false_caption", "false_caption_id")
-_SAID = ("label", "preferred", "weight", "gap", "judge", "trial_id", "direction")
+_SCORES = ("scores_0", "scores_1")
+_SAID = ("label", "preferred", "weight", "gap", *_SCORES, "judge", "trial_id", "direction")
 
 TRIALS = Layout(
     "table of trials",
     (*_GENERAL, *_NEGATIVE, *_SAID),
-    needed=("query_id", "query_text", "query_path", ("caption", "false_caption")),
+    needed=(
+        "query_id",
+        "query_text",
+        "query_path",
+        ("image_path", "caption", "false_caption"),
+        ("image_id", "caption", "false_caption"),
+    ),
     ids=frozenset(
         field
         for field in (*_GENERAL, *_NEGATIVE, *_SAID)
         if field.endswith("_id") or field == "judge"
     ),
     numbers=frozenset({"label", "preferred", "weight", "gap"}),
+    lists=frozenset(_SCORES),
     optional=frozenset((*_GENERAL, *_NEGATIVE, *_SAID)),
 )
 """A row is a query, two candidates and which of them was preferred; or an image, a true and a false caption."""
@@ -60,7 +68,7 @@ def unfolded(rows: pl.DataFrame) -> pl.DataFrame:
     """
     image = pl.coalesce("image_id", "image_path")
     short = pl.any_horizontal(pl.col(_NEGATIVE).is_not_null())
-    general = pl.any_horizontal(pl.col([*_GENERAL, "label", "preferred"]).is_not_null())
+    general = pl.any_horizontal(pl.col([*_GENERAL, "label", "preferred", *_SCORES]).is_not_null())
     for bad, complaint in (
         (general, "a query, candidate or label beside an image and its captions; make it two rows"),
         (pl.col("caption").is_null(), "no caption beside the image or the false_caption"),
@@ -104,7 +112,10 @@ def unfolded(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def judged(rows: pl.DataFrame) -> pl.DataFrame:
-    """Read what was preferred, and how much it counts, as numbers: ``label``, ``weight`` and ``gap``.
+    """Read what was preferred, and how much it counts, as numbers: ``label``, ``weight``, ``gap`` and the scores.
+
+    Where neither a label nor ``preferred`` says it, the candidate of the higher mean score was preferred, and the gap,
+    unless given, is the difference of the means.
 
     Raises
     ------
@@ -112,7 +123,9 @@ def judged(rows: pl.DataFrame) -> pl.DataFrame:
         A row says nothing of it, says it twice, or says what cannot be.
     """
     label, preferred = pl.col("label"), pl.col("preferred")
-    refuse(rows, label.is_null() & preferred.is_null(), "neither a label nor preferred")
+    rows = _scored(rows)
+    unsaid = label.is_null() & preferred.is_null()
+    refuse(rows, unsaid & pl.col("scores_0").is_null(), "neither a label nor preferred nor scores")
     refuse(rows, label.is_not_null() & preferred.is_not_null(), "both a label and preferred")
     number = label.replace({"true": "1", "false": "0"}).cast(pl.Float64, strict=False)
     refuse(
@@ -136,11 +149,34 @@ def judged(rows: pl.DataFrame) -> pl.DataFrame:
         fine = (value.is_finite() & fits).fill_null(value=False)
         refuse(rows, pl.col(name).is_not_null() & ~fine, f"the {name} must be {wanted}")
     chosen = pl.when(preferred == "tie").then(0.5).otherwise(1 - at)
+    ahead = pl.col("scores_0").list.mean() - pl.col("scores_1").list.mean()
     return rows.with_columns(
-        pl.coalesce(number, chosen).alias("label"),
+        pl.coalesce(number, chosen, 0.5 + ahead.sign() / 2).alias("label"),
         weight.fill_null(1.0).alias("weight"),
-        gap.alias("gap"),
+        pl.coalesce(gap, pl.when(unsaid).then(ahead.abs())).alias("gap"),
     ).drop("preferred")
+
+
+def _scored(rows: pl.DataFrame) -> pl.DataFrame:
+    """Read the scores as lists of numbers."""
+    first, second = map(pl.col, _SCORES)
+    refuse(rows, first.is_null() != second.is_null(), "scores of one candidate without the other's")
+    split = {
+        name: pl.col(name)
+        .str.replace(r"^\s*\[(.*)\]\s*$", "$1")  # JSON's
+        .str.strip_chars()
+        .str.replace_all(r"[,\s]+", " ")
+        .str.split(" ")
+        for name in _SCORES
+    }
+    rows = rows.with_columns(
+        one.cast(pl.List(pl.Float64), strict=False).alias(name) for name, one in split.items()
+    )
+    for name in _SCORES:
+        fine = pl.col(name).list.eval(pl.element().is_finite().fill_null(value=False)).list.all()
+        complaint = f"the {name} must be numbers: a list, or separated by spaces in CSV"
+        refuse(rows, pl.col(name).is_not_null() & ~fine, complaint)
+    return rows
 
 
 def directed(rows: pl.DataFrame, direction: str | None) -> pl.DataFrame:

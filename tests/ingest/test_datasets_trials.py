@@ -167,6 +167,40 @@ def test_the_same_judgement_again_is_another_trial(folder: Path) -> None:
     assert set(read(folder, *rows[::-1]).trials["trial_id"]) == set(ids)
 
 
+def test_the_same_judgement_in_another_data_set_is_another_trial(folder: Path) -> None:
+    one, other = (read(folder, CHOICE, name=name) for name in ("a", "b"))
+    assert one.trials["trial_id"][0] != other.trials["trial_id"][0]
+    db = vdb.open(folder / "study", create=True)
+    for batch in (one, other, one):
+        items.add(db, batch.tables())
+    assert db.trials().collect()["dataset"].sort().to_list() == ["a", "b"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_scores_tell_what_was_preferred_and_by_how_much(folder: Path, suffix: str) -> None:
+    members = {name: CHOICE[name] for name in CHOICE if name != "label"}
+    scores: list[tuple[list[float], list[float]]] = [
+        ([4, 4, 3], [1, 2]),
+        ([1.5], [2, 2, 2]),
+        ([2, 4], [3]),
+    ]
+    rows = [members | {"scores_0": a, "scores_1": b} for a, b in scores]
+    said = [members | {"scores_0": [1.0], "scores_1": [3.0], "label": 1, "gap": 7}]
+    if suffix == ".jsonl":
+        batch = read(folder, *rows, *said)
+    else:
+        frame = pl.DataFrame(rows + said, schema_overrides={"scores_0": pl.List(pl.Float64)})
+        if suffix == ".csv":
+            frame = frame.with_columns(
+                pl.col("scores_0", "scores_1").cast(pl.List(pl.String)).list.join(" ")
+            )
+        getattr(frame, f"write_{suffix[1:]}")(folder / f"t{suffix}")
+        (batch,) = trials(folder / f"t{suffix}")
+    assert batch.trials["scores_0"].to_list() == [[4, 4, 3], [1.5], [2, 4], [1]]
+    assert batch.trials["label"].to_list() == [1.0, 0.0, 0.5, 1.0]
+    assert batch.trials["gap"].to_list() == pytest.approx([11 / 3 - 1.5, 0.5, 0.0, 7.0])
+
+
 def test_a_true_and_a_false_caption(folder: Path) -> None:
     rows = [
         {"image_path": "a.jpg", "caption": f"True {i}.", "false_caption": f"False {i % 5}."}

@@ -43,7 +43,12 @@ def refused(folder: Path, *rows: Row, **options: Any) -> str:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"label": None}, "neither a label nor preferred"),
+        ({"label": None}, "neither a label nor preferred nor scores"),
+        ({"scores_0": [1, 2]}, "scores of one candidate without the other's"),
+        ({"scores_0": [1, 2], "scores_1": []}, "the scores_1 must be numbers"),
+        ({"scores_0": [1, None], "scores_1": [1]}, "the scores_0 must be numbers"),
+        ({"scores_0": ["NaN"], "scores_1": [1]}, "the scores_0 must be numbers"),
+        ({"scores_0": [[1]], "scores_1": [1]}, "the scores_0 must be numbers"),
         ({"preferred": 0}, "both a label and preferred"),
         ({"label": 2}, "the label must be 1 (candidate 0 was preferred), 0"),
         ({"label": "left"}, "the label must be 1"),
@@ -93,6 +98,12 @@ def test_a_mistake_names_file_and_line(folder: Path, change: Row, complaint: str
         ({"label": 1}, "make it two rows"),
         ({"false_caption": "A dog.", "caption_id": "x", "false_caption_id": "x"}, "the same"),
         ({"false_caption": ""}, "the caption is empty"),
+        ({"false_caption": "A dog."}, "both candidates are the same"),
+        (
+            {"false_caption": "A dog. ", "false_caption_id": "x"},
+            "both candidates are the same text",
+        ),
+        ({"false_caption": "A dog.", "false_caption_id": "x", "caption_id": "y"}, "the same text"),
     ],
 )
 def test_a_mistake_in_the_short_form_names_file_and_line(
@@ -110,8 +121,30 @@ def test_a_line_of_csv_counts_line_breaks_within_quotes(folder: Path) -> None:
         '"A\ndog.",a.jpg,b.jpg,1\n'
         "A cat.,a.jpg,b.jpg,\n"
     )
-    with pytest.raises(InputError, match=r"^t\.csv:4: neither a label nor preferred$"):
+    with pytest.raises(InputError, match=r"^t\.csv:4: neither a label nor preferred nor"):
         next(trials(file))
+
+
+def test_two_files_of_one_image_are_no_choice(folder: Path) -> None:
+    (folder / "copy.jpg").write_bytes((folder / "a.jpg").read_bytes())
+    message = refused(folder, CHOICE, CHOICE | {"candidate_1_path": "copy.jpg"})
+    assert message.startswith("t.jsonl:2: both candidates are the same image, byte for byte")
+
+
+def test_two_ids_of_one_text_are_no_choice_wherever_it_is_told(folder: Path) -> None:
+    told = [
+        {"query_path": "a.jpg", "label": 1}
+        | {f"candidate_{at}_id": name for at, name in enumerate(names)}
+        | {f"candidate_{at}_text": text for at, text in enumerate(texts)}
+        for names, texts in ((("x", "y"), ("A dog.", "A cat.")), (("z", "y"), ("A cat.", "A cat.")))
+    ]
+    named = {"query_path": "a.jpg", "label": 0, "candidate_0_id": "y", "candidate_1_id": "x"}
+    assert refused(folder, told[0], named, told[1]).startswith("t.jsonl:3: both candidates are the")
+    again = {"query_path": "a.jpg", "candidate_0_text": "A cat.", "candidate_0_id": "z"}
+    other = {"candidate_1_text": "A cow.", "candidate_1_id": "w", "label": 0}
+    by_id = {"query_path": "a.jpg", "label": 0, "candidate_0_id": "y", "candidate_1_id": "z"}
+    message = refused(folder, told[0], again | other, by_id)
+    assert message == "t.jsonl:3: both candidates are the same text under two ids"
 
 
 def test_ids_alone_do_not_tell_what_they_are(folder: Path) -> None:
@@ -146,3 +179,18 @@ def test_a_table_of_something_else_says_what_it_lacks(folder: Path) -> None:
     (folder / "t.csv").write_text("query_text,label\n")
     with pytest.raises(InputError, match="the table of trials has no rows"):
         next(trials(folder / "t.csv"))
+
+
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        ("image_path,text", "--map caption=COLUMN --map false_caption=COLUMN"),
+        ("image_id,caption,wrong", "--map false_caption=COLUMN"),
+        ("a,b", "--map query_id=COLUMN"),
+    ],
+)
+def test_what_the_nearest_form_lacks_is_hinted_at(folder: Path, header: str, hint: str) -> None:
+    (folder / "t.csv").write_text(f"{header}\n{','.join('x' for _ in header.split(','))}\n")
+    with pytest.raises(InputError) as caught:
+        next(trials(folder / "t.csv"))
+    assert str(caught.value).endswith(f"; say which is which: {hint}")
