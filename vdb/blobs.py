@@ -14,9 +14,12 @@ import pyarrow.compute as pc
 from vdb import schema, tables
 from vdb.errors import InputError, NotFoundError
 from vdb.lookup import Lookup
+from vdb.references import looked_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import polars as pl
 
     from vdb.database import Database
 
@@ -50,7 +53,7 @@ def keep(db: Database, contents: Iterable[tuple[str, bytes]]) -> int:
     InputError
         The bytes are not those of the digest.
     """
-    kept, size = 0, 0
+    taken, size = 0, 0
     gathered: dict[str, bytes] = {}
     for sha256, data in contents:
         if hashlib.sha256(data).hexdigest() != sha256:
@@ -59,9 +62,14 @@ def keep(db: Database, contents: Iterable[tuple[str, bytes]]) -> int:
             gathered[sha256] = data
             size += len(data)
         if size >= BYTES_A_COMMIT:
-            kept += _commit(db, gathered)
+            taken += _commit(db, gathered)
             gathered, size = {}, 0
-    return kept + _commit(db, gathered)
+    return taken + _commit(db, gathered)
+
+
+def kept(db: Database, digests: pl.Series) -> pl.DataFrame:
+    """Return the ``sha256`` of at least those of the contents that the store holds already."""
+    return looked_up(db, "blobs", "sha256", digests).select("sha256").collect()
 
 
 def _commit(db: Database, gathered: dict[str, bytes]) -> int:

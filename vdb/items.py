@@ -13,7 +13,9 @@ import polars as pl
 
 from vdb import blobs, schema, tables
 from vdb.blobs import EMBEDDED
+from vdb.conflicts import FILLED, refuse_conflict
 from vdb.errors import InputError
+from vdb.judgements import check_trials
 from vdb.keys import keys
 from vdb.names import LONGEST_ID, id_problem
 from vdb.references import REFERENCES, check_reference, looked_up
@@ -37,31 +39,6 @@ _ORDER = (
     "caption_variants",
 )
 """What is referred to comes before what refers to it, so that a killed run leaves nothing dangling."""
-
-_CONTENT: dict[str, tuple[str, ...]] = {
-    "concepts": ("name",),
-    "images": ("sha256", "concept_id"),
-    "captions": ("text", "concept_id"),
-    "pairs": (),
-    "segments": ("segmentation", "category", "is_thing", "is_crowd", "height", "width", "counts"),
-    "trials": (
-        "direction",
-        "query_id",
-        "candidate_0",
-        "candidate_1",
-        "label",
-        "weight",
-        "gap",
-        "scores_0",
-        "scores_1",
-        "judge",
-    ),
-    "variants": ("kind", "fingerprint"),
-    "image_variants": ("sha256",),
-    "caption_variants": ("text",),
-}
-"""What may not differ between two rows of one id. Where a file lies may: it is then said to have moved."""
-
 
 _MOVABLE = ("images", "image_variants")
 
@@ -129,18 +106,18 @@ def add(
     """
     news = _checked(db, batch)
     # Everything that can be refused has been by now; from here on rows are only written.
-    ready = {name: (_arrow(name, one.new), _arrow(name, one.moved)) for name, one in news.items()}
+    ready = {name: (_arrow(name, one.new), _arrow(name, one.changed)) for name, one in news.items()}
     report = Added(embedded=blobs.keep(db, contents))  # before the rows that need them
     report.shared = {name: one.shared for name, one in news.items() if one.shared}
-    for name, (new, moved) in ready.items():
+    for name, (new, changed) in ready.items():
         added = tables.insert(db.table(name), new) if len(new) else 0
         if added < len(new):  # another process added some of them meanwhile: the same ones?
             _against_store(db, name, news[name].all)
         report.added[name] = added
         report.unchanged[name] = len(news[name].all) - added
-        if len(moved):
-            tables.upsert(db.table(name), moved)
-            report.moved += len(moved)
+        if len(changed):
+            tables.upsert(db.table(name), changed)
+            report.moved += len(changed) if name in _MOVABLE else 0
     return report
 
 
@@ -156,7 +133,7 @@ def _checked(db: Database, batch: Mapping[str, pl.DataFrame]) -> dict[str, _Comp
     frames = {name: _keyed(name, batch[name]) for name in _ORDER if name in batch}
     frames = {name: _collapse(name, frame) for name, frame in frames.items() if len(frame)}
     if "trials" in frames:
-        _check_trials(frames["trials"])
+        check_trials(frames["trials"])
     for reference in REFERENCES:
         if reference.table in frames:
             check_reference(db, frames[reference.table], reference, frames.get(reference.target))
@@ -199,53 +176,27 @@ def _typed(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _check_trials(trials: pl.DataFrame) -> None:
-    label, weight, gap = pl.col("label"), pl.col("weight"), pl.col("gap")
-    rules = {
-        f"direction is neither {schema.TEXT_TO_IMAGE} nor {schema.IMAGE_TO_TEXT}": pl.col(
-            "direction"
-        ).is_in([schema.TEXT_TO_IMAGE, schema.IMAGE_TO_TEXT]),
-        "both candidates are the same": pl.col("candidate_0") != pl.col("candidate_1"),
-        "label is not 1, 0 or 0.5": label.is_in([0.0, 0.5, 1.0]),
-        "weight is not a number above 0": weight.is_finite() & (weight > 0),
-        "gap is not a number from 0": gap.is_null() | (gap.is_finite() & (gap >= 0)),
-        **{
-            f"{name} holds what is no number": _all_finite(name)
-            for name in ("scores_0", "scores_1")
-        },
-    }
-    for problem, good in rules.items():
-        for row in trials.filter(~good).head(1).iter_rows(named=True):
-            raise InputError(f"{row['source']}: trial {row['trial_id']!r}: {problem}")
-
-
-def _all_finite(name: str) -> pl.Expr:
-    finite = pl.col(name).list.eval(pl.element().is_finite().fill_null(value=False)).list.all()
-    return finite.fill_null(value=True)  # no scores at all
-
-
-def _differs(name: str, suffix: str) -> pl.Expr:
-    return pl.any_horizontal(
-        pl.lit(value=False),
-        *(pl.col(c).ne_missing(pl.col(f"{c}{suffix}")) for c in _CONTENT[name]),
-    )
-
-
 def _collapse(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Keep the first row of each key; refuse two contents under one."""
     if frame["key"].n_unique() == len(frame):  # as mostly: a tenth of what keeping the first costs
         return frame
+    if filled := FILLED.get(name):
+        said = pl.col(filled).drop_nulls().first().over("key")
+        frame = frame.with_columns(pl.coalesce(filled, said))
     first = frame.unique("key", keep="first", maintain_order=True)
-    _refuse_conflict(name, frame.join(first, on="key", suffix="_there"), "")
+    refuse_conflict(name, frame.join(first, on="key", suffix="_there"), "")
     return first
 
 
 class _Compared(NamedTuple):
-    """Rows beside the store's: all, those it lacks, those whose file moved, and whose the ones are that it has."""
+    """Rows beside the store's: all, those it lacks, those of which it is told more, and whose the ones are it has.
+
+    It is told where a file has moved to, or what was left unsaid.
+    """
 
     all: pl.DataFrame
     new: pl.DataFrame
-    moved: pl.DataFrame
+    changed: pl.DataFrame
     shared: dict[str, int]
 
 
@@ -254,12 +205,17 @@ def _against_store(db: Database, name: str, frame: pl.DataFrame) -> _Compared:
     there = looked_up(db, name, parts[0], frame[parts[0]])
     there = there.with_columns(keys(parts).alias("key"))
     known = frame.lazy().join(there, on="key", how="inner", suffix="_there").collect()
-    _refuse_conflict(name, known, " in the store")
+    refuse_conflict(name, known, " in the store")
     new = frame.join(known, on="key", how="anti")
     shared: dict[str, int] = {}
     if "dataset" in frame.columns:
         others = known.filter(pl.col("dataset") != pl.col("dataset_there"))
         shared = dict(others.group_by("dataset_there").len().sort("dataset_there").rows())
+    if filled := FILLED.get(name):
+        unsaid = known.filter(pl.col(f"{filled}_there").is_null() & pl.col(filled).is_not_null())
+        rest = [pl.col(f"{c}_there").alias(c) for c in frame.columns if c not in ("key", filled)]
+        told = unsaid.select("key", filled, *rest).select(frame.columns)
+        return _Compared(frame, new, told, shared)
     if name not in _MOVABLE:
         return _Compared(frame, new, frame.clear(), shared)
     elsewhere = pl.col("uri") != pl.col("uri_there")
@@ -268,17 +224,6 @@ def _against_store(db: Database, name: str, frame: pl.DataFrame) -> _Compared:
     # Whosever it was, it stays its own.
     moved = moved.with_columns(dataset="dataset_there").select(frame.columns)
     return _Compared(frame, new, moved, shared)
-
-
-def _refuse_conflict(name: str, joined: pl.DataFrame, place: str) -> None:
-    conflict = joined.filter(_differs(name, "_there"))
-    for row in conflict.head(1).iter_rows(named=True):
-        columns = [c for c in _CONTENT[name] if row[c] != row[f"{c}_there"]]
-        more = f" (and {len(conflict) - 1} more)" if len(conflict) > 1 else ""
-        raise InputError(
-            f"{row['source']}: {name.removesuffix('s')} {row['key']!r} differs in {', '.join(columns)} from the one "
-            f"at {row['source_there']}{place}{more}; give one of them another id, or add the data set with --prefix"
-        )
 
 
 def _arrow(name: str, frame: pl.DataFrame) -> pa.Table:

@@ -108,13 +108,18 @@ def check_unreferred(db: Database, names: Sequence[str]) -> None:
 
 
 def used_concepts(db: Database, names: Sequence[str]) -> pl.LazyFrame:
-    """Return ``concept_id`` and one ``user``, a data set that is none of ``names`` and has exemplars of it."""
+    """Return ``concept_id``, and of one exemplar in a data set that is none of ``names`` that ``user`` and a source.
+
+    The source, ``used_at``, is where the exemplar was read.
+    """
     others = ~pl.col("dataset").is_in(list(names))
     items = [
-        db.read(table).filter(others).select("concept_id", "dataset")
+        db.read(table).filter(others).select("concept_id", "dataset", "source")
         for table in ("images", "captions")
     ]
-    return pl.concat(items).drop_nulls().group_by("concept_id").agg(user=pl.col("dataset").min())
+    first = pl.concat(items).drop_nulls("concept_id").sort("dataset", "source")
+    one = first.unique("concept_id", keep="first", maintain_order=True)
+    return one.select("concept_id", user="dataset", used_at="source")
 
 
 def give_away_concepts(db: Database, names: Sequence[str]) -> None:
@@ -123,7 +128,8 @@ def give_away_concepts(db: Database, names: Sequence[str]) -> None:
     used = db.concepts().filter(mine).join(used_concepts(db, names), on="concept_id").collect()
     if len(used):
         layout = schema.CONCEPTS
-        given = used.with_columns(key=keys(("concept_id",)), dataset="user").select(layout.names)
+        owner = {"dataset": "user", "source": "used_at"}
+        given = used.with_columns(key=keys(("concept_id",)), **owner).select(layout.names)
         rows = given.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(layout)
         tables.upsert(db.table("concepts"), rows)
 

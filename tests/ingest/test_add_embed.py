@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,6 @@ from vdb.recipe import Layer, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from vdb.database import Database
 
@@ -135,6 +135,24 @@ def test_embedding_again_changes_nothing_and_what_was_added_by_path_moves_in(
     _, by_path = add_dataset(str(place), adapter(photos), notice=lambda _: None)
     assert (by_path.embedded, by_path.moved) == (0, 0)
     assert vdb.open(place).images().collect()["uri"].str.starts_with(EMBEDDED).all()
+
+
+def test_what_the_store_holds_is_not_read_again(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def reading(uri: str) -> bytes:
+        read.append(Path(uri).name)
+        return Path(uri).read_bytes()
+
+    monkeypatch.setattr(adding, "read_bytes", reading)
+    place = tmp_path / "study"
+    added(place, of_manifest(photos))
+    assert len(read) == 2  # of three images two are one content
+    added(place, of_manifest(photos))
+    added(place, of_coco(photos))
+    assert len(read) == 2
 
 
 def test_a_file_that_changes_between_hashing_and_embedding_adds_nothing(

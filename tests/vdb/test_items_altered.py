@@ -237,6 +237,58 @@ def test_an_embedded_image_that_is_added_again_by_path_stays_embedded(
     assert uri() == embedded_uri(digest)
 
 
+def test_a_kind_that_was_not_said_agrees_with_any_and_is_filled_in(
+    db: Database, altered: MakeItems
+) -> None:
+    item_tables.add(db, altered())
+    said = changed(altered("later.csv:3"), "variants", 1, kind="appearance")
+    said = changed(said, "variants", 0, kind=None)
+    report = item_tables.add(db, said)
+    assert (report.added["variants"], report.unchanged["variants"], report.moved) == (0, 2, 0)
+    assert db.variants().sort("variant").collect().select("variant", "kind", "source").rows() == [
+        ("inpainted", "semantic", "t.csv:2"),
+        ("said-again", "appearance", "t.csv:2"),
+    ]
+    other = changed(altered("last.csv:4"), "variants", 1, kind="semantic")
+    refused(
+        db,
+        other,
+        "last.csv:4: variant 'said-again' of captions differs in kind from the one at t.csv:2 in the store; "
+        "`vdb remove variant said-again` makes room",
+    )
+
+
+def test_of_two_rows_in_one_batch_the_kind_is_that_of_the_one_that_says_it(
+    db: Database, altered: MakeItems
+) -> None:
+    both = altered()
+    silent = changed(both, "variants", 0, kind=None)["variants"]
+    item_tables.add(db, both | {"variants": pl.concat([silent, both["variants"]])})
+    kinds = dict(db.variants().collect().select("variant", "kind").iter_rows())
+    assert kinds == {"inpainted": "semantic", "said-again": None}
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "what"),
+    [
+        ("image_variants", "sha256", "variant 'inpainted' of image 'img-0'"),
+        ("caption_variants", "text", "variant 'said-again' of caption 'cap-0'"),
+    ],
+)
+def test_a_ready_made_variant_that_changed_says_how_to_make_room(
+    db: Database, altered: MakeItems, table: str, column: str, what: str
+) -> None:
+    item_tables.add(db, altered())
+    other = changed(altered("new.csv:2"), table, 0, **{column: "other"})
+    name = what.split("'")[1]
+    refused(
+        db,
+        other,
+        f"{what} differs in {column}",
+        f"; `vdb remove variant {name}` makes room, or give one of them another variant name",
+    )
+
+
 def test_what_somebody_made_and_what_is_computed_do_not_share_a_name(
     db: Database, altered: MakeItems
 ) -> None:

@@ -42,10 +42,10 @@ def test_a_concept_that_others_use_becomes_theirs(removing: Any, two: Database) 
     counts = removal.remove_datasets(two, ["red"])
     assert counts == WHOLE | {"concepts": 1}
     concepts = two.concepts().sort("concept_id").collect()
-    assert concepts.select("concept_id", "dataset").rows() == [
-        ("blue-cat", "blue"),
-        ("blue-dog", "blue"),
-        ("red-cat", "blue"),
+    assert concepts.select("concept_id", "dataset", "source").rows() == [
+        ("blue-cat", "blue", "blue-items.csv:2"),
+        ("blue-dog", "blue", "blue-items.csv:2"),
+        ("red-cat", "blue", "blue-items.csv:2"),
     ]
     assert removing.dangling(two) == []
     assert two.datasets()["dataset"].to_list() == ["blue"]
