@@ -12,7 +12,7 @@ import polars as pl
 
 import vdb
 from ingest.sources import read_bytes
-from vdb.blobs import EMBEDDED
+from vdb.blobs import EMBEDDED, kept
 from vdb.errors import InputError, NoStoreError, VdbError
 from vdb.items import Added, add, check
 
@@ -98,8 +98,7 @@ def _add_all(
         db = db or _opened(uri, batch)
         contents: Iterable[tuple[str, bytes]] = batch.contents.items()
         if embed:
-            outside = _outside(batch)
-            contents = chain(contents, ((sha256, read_bytes(at)) for at, sha256 in outside))
+            contents = chain(contents, _read(db, batch))
             batch = _embedded(batch)  # noqa: PLW2901 - the same batch
         report += add(db, batch.tables(), contents)
     return db or vdb.open(uri, create=True)
@@ -115,11 +114,17 @@ def _opened(uri: str, first: Batch) -> Database:
         return vdb.open(uri, create=True)
 
 
-def _outside(batch: Batch) -> Iterator[tuple[str, str]]:
-    """Yield where each image lies that the store does not hold, and its SHA-256; each content once."""
+def _read(db: Database, batch: Batch) -> Iterator[tuple[str, bytes]]:
+    """Yield the SHA-256 and the bytes of each image that the store does not hold; each content once.
+
+    What the store holds is asked only once the first content is wanted: the rows are known to be good by then.
+    """
     files = pl.concat(rows.select("uri", "sha256") for rows in (batch.images, batch.image_variants))
     files = files.filter(pl.col("uri").str.starts_with(EMBEDDED).not_())
-    return files.unique("sha256", keep="first", maintain_order=True).iter_rows()
+    files = files.unique("sha256", keep="first", maintain_order=True)
+    held = kept(db, files["sha256"])
+    for uri, sha256 in files.join(held, on="sha256", how="anti", maintain_order="left").iter_rows():
+        yield sha256, read_bytes(uri)
 
 
 def _embedded(batch: Batch) -> Batch:
