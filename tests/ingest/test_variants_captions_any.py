@@ -179,6 +179,9 @@ REASONS = {
     "it is negated already": lambda item: re.search(
         r"\b(no|not|without|nothing)\b|n't", item.text, re.IGNORECASE
     ),
+    "no verb in it, and no phrase at its beginning that takes a no": lambda item: (
+        not re.match(r"(a|an|the|some|any)\b(?! (few|two|half)\b)", item.text, re.IGNORECASE)
+    ),
     "no word in it to leave out": lambda item: not words_of(item, "DET", "ADP", "AUX"),
     "no noun phrase of two words in it": lambda item: (
         not re.search(r"\b(a|the) [a-z]+ (is|on)\b", item.text)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ingest.variants.base import TextItem, Token
 
 _VERBS: Final = frozenset({"AUX", "VERB"})
+_BARE: Final = frozenset({"NOUN", "PROPN", "ADJ"})
 _GIVING_WAY: Final = frozenset({"a", "an", "the", "some", "any"})
 
 
@@ -32,10 +33,11 @@ def negation(item: TextItem, _: np.random.Generator) -> str:
        precedes), or else its first participle.
     2. ``not`` follows an auxiliary: ``a dog is not running``. A finite verb is denied by ``do``: ``a dog does not
        run``, ``dogs do not run``, ``a dog did not run``. ``not`` precedes a participle: ``a man not riding a wave``.
-    3. Where there is no verb, the first noun phrase is denied: ``no dog on a couch`` in the place of its article
-       (or ``some``), ``not two dogs`` before a number, a possessive or another determiner.
+    3. Where there is no verb, the noun phrase that begins the caption is denied: ``no dog on a couch`` in the place of
+       its article (or ``some``), ``no dogs on grass`` where it has none.
 
-    A caption that is denied already (``no``, ``not``, ``never``, ``without``, ...) cannot have this variant.
+    A caption that is denied already (``no``, ``not``, ``never``, ``without``, ...) cannot have this variant, nor can
+    one without a verb that begins otherwise: ``no two dogs`` and ``not my dog`` say something else.
     """
     tokens = item.tokens
     if any(token.text.lower() in NEGATIVE for token in tokens):
@@ -46,9 +48,11 @@ def negation(item: TextItem, _: np.random.Generator) -> str:
 
 
 def _denied(verb: Token) -> str:
-    if verb.tag == "AUX":
+    if verb.tag == "AUX" and not verb.text.lower().endswith("ing"):
         return f"{verb.text} {like(verb.text, 'not') if verb.text.isupper() else 'not'}"
-    if not is_finite(verb):
+    if (
+        not is_finite(verb) and verb.form != "infinitive"
+    ):  # without to, that is a finite form taken for one
         return f"{like(verb.text, 'not')} {_uncapitalised(verb)}"
     lemma = verb.lemma.lower()
     did = "do" if verb.text.lower() == lemma else "did"
@@ -60,21 +64,20 @@ def _denied_phrase(item: TextItem) -> dict[int, str]:
     phrases = noun_phrases(item.tokens)
     if not phrases:
         raise Inapplicable("no verb and no noun in it")
-    at = phrases[0].first
-    token = item.tokens[at]
-    if token.tag == "DET" and token.text.lower() in _GIVING_WAY:
-        return {at: like(token.text, "no") if len(token.text) > 1 else _no(item, token)}
-    word = "no" if token.tag in {"NOUN", "PROPN", "ADJ"} else "not"
-    first = token.text
-    if at == 0 and begins_with_capital(item.text):
-        first = lowered(first, token.tag)
-    return {at: f"{_no(item, token, word)} {first}"}
+    token, after = item.tokens[0], item.tokens[1].tag if item.tokens[1:] else ""
+    stays = {"DET", "PUNCT"} if token.text.lower() in {"a", "an"} else {"DET", "PUNCT", "NUM"}
+    if token.text.lower() in _GIVING_WAY and after not in stays:  # not "a few", "the two"
+        return {0: like(token.text, "no") if len(token.text) > 1 else _no(item, token)}
+    if phrases[0].first or token.tag not in _BARE:
+        raise Inapplicable("no verb in it, and no phrase at its beginning that takes a no")
+    first = lowered(token.text, token.tag) if begins_with_capital(item.text) else token.text
+    return {0: f"{_no(item, token)} {first}"}
 
 
-def _no(item: TextItem, token: Token, word: str = "no") -> str:
-    """Write ``no`` or ``not`` as the caption is written: in capitals throughout, or small."""
+def _no(item: TextItem, token: Token) -> str:
+    """Write ``no`` as the caption is written: in capitals throughout, or small."""
     loud = token.text.isupper() and not any(map(str.islower, item.text))
-    return word.upper() if loud else word
+    return "NO" if loud else "no"
 
 
 def _uncapitalised(verb: Token) -> str:

@@ -17,7 +17,10 @@ _POSSESSIVES: Final = frozenset({"my", "your", "his", "her", "its", "our", "thei
 _ALONE: Final = frozenset(
     {"i", "you", "he", "she", "it", "we", "they", "me", "him", "her", "us", "them"}
 )
-_RELATIVE: Final = frozenset({"who", "which", "that", "whom", "whose"})
+_ARTICLES: Final = frozenset({"a", "an", "the"})
+_DESCRIBES: Final = frozenset({"ADJ", "NUM"})
+RELATIVE: Final = frozenset({"who", "which", "that", "whom", "whose"})
+"""Words that begin a relative clause, where they are no articles."""
 
 
 class Phrase(NamedTuple):
@@ -40,7 +43,9 @@ class Phrase(NamedTuple):
 def noun_phrases(tokens: Sequence[Token]) -> list[Phrase]:
     """Find noun phrases: article, possessive, numbers, adjectives and nouns in a row, up to the last noun.
 
-    A new article or possessive begins a new phrase; ``the man's dog`` is one. A personal pronoun alone is one too.
+    Adjectives or numbers that a conjunction or comma joins are of one phrase (``a black and white dog``, ``two or three
+    men``), and so is what stands between an article and its noun (``a very old car``, ``a smiling woman``). A new
+    article or possessive begins a new phrase; ``the man's dog`` is one. A personal pronoun alone is one too.
     """
     found: list[Phrase] = []
     i = 0
@@ -79,9 +84,15 @@ def joined_phrases(tokens: Sequence[Token]) -> list[Phrase]:
 def main_verb(tokens: Sequence[Token], tags: frozenset[str]) -> int | None:
     """Find the first verb of the main clause: one that no relative word or conjunction stands before, if any.
 
-    Finite verbs come before participles (``a man riding a wave waves``).
+    Finite verbs come before participles (``a man riding a wave waves``); those in a noun phrase (``a parked car``) and
+    those after ``to`` do not count.
     """
-    verbs = [i for i, token in enumerate(tokens) if token.tag in tags]
+    inside = {i for one in noun_phrases(tokens) for i in range(one.first, one.end)}
+    verbs = [
+        i
+        for i, token in enumerate(tokens)
+        if token.tag in tags and i not in inside and tokens[i - 1 if i else 0].text.lower() != "to"
+    ]
     opens = [i for i, token in enumerate(tokens) if _opens_clause(token)]
     main = [i for i in verbs if not opens or i < opens[0]] or verbs
     finite = [i for i in main if is_finite(tokens[i])]
@@ -102,6 +113,9 @@ def _reach(tokens: Sequence[Token], first: int) -> tuple[int, int | None]:
         opens = token.tag == "DET" or (token.tag == "PRON" and token.text.lower() in _POSSESSIVES)
         possessive = head == i - 1 and token.text.lower() in {"'s", "\u2019s", "'", "\u2019"}
         owns = possessive and token.tag == "PART"
+        if head is None and i > first and _goes_on(tokens, i):
+            i += 1
+            continue
         if (
             is_mark(token)
             or (opens and i > first)
@@ -116,7 +130,30 @@ def _reach(tokens: Sequence[Token], first: int) -> tuple[int, int | None]:
     return i, head
 
 
+def _goes_on(tokens: Sequence[Token], i: int) -> bool:
+    """Tell whether a token that begins no phrase goes on with one: it joins two, says how, or is a participle."""
+    token, before = tokens[i], tokens[i - 1]
+    after = tokens[i + 1].tag if i + 1 < len(tokens) else ""
+    opened = before.tag == "DET" or before.text.lower() in _ARTICLES | _POSSESSIVES
+    if _joins(token):
+        sides = (range(i - 1, -1, -1), range(i + 1, len(tokens)))
+        tags = [next((tokens[j].tag for j in side if not _joins(tokens[j])), "") for side in sides]
+        return tags[0] in _DESCRIBES and tags[0] == tags[1]
+    if token.tag == "DET":  # "a few"
+        return before.text.lower() in _ARTICLES and token.text.lower() not in _ARTICLES
+    if token.tag == "ADV":
+        return before.tag == after == "ADJ" or (opened and after in {"ADJ", "VERB", *NOUNS})
+    if token.tag != "VERB" or after not in {"ADJ", *NOUNS}:
+        return False
+    haired = before.tag in {"ADJ", "ADV"} and token.text.lower().endswith("ed")
+    return haired or (opened and not is_finite(token))
+
+
+def _joins(token: Token) -> bool:
+    return token.tag == "CCONJ" or token.text == ","
+
+
 def _opens_clause(token: Token) -> bool:
     if token.tag == "SCONJ":
         return True
-    return token.tag in {"PRON", "DET"} and token.text.lower() in _RELATIVE
+    return token.tag in {"PRON", "DET"} and token.text.lower() in RELATIVE
