@@ -120,7 +120,11 @@ def migrate(db: Db = DEFAULT_DB) -> None:
     from vdb.place import check_place
 
     check_place(db, create=False)
-    from vdb.database import migrate_database
+    from vdb.migrations import CHANGES
+    from vdb.opening import migrate_database
 
     passed = migrate_database(db)
-    say(f"schema version {passed[-1]}" if passed else "nothing to migrate")
+    for version in passed:
+        say(f"schema version {version - 1} -> {version}: {CHANGES[version]}")
+    if not passed:
+        say("nothing to migrate")

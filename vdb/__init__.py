@@ -68,6 +68,6 @@ def open(  # noqa: A001 - reads as vdb.open(...), the way gzip.open and PIL.Imag
     """
     check_place(str(uri), create=create)
     # Imported here so that `import vdb`, `vdb --help` and a mistyped place do not load Lance.
-    from vdb.database import open_database  # noqa: PLC0415 - as said above
+    from vdb.opening import open_database  # noqa: PLC0415 - as said above
 
     return open_database(str(uri), create=create, storage_options=storage_options)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from vdb import migrations, overview, schema, tables
+from vdb import overview, schema, tables
 from vdb.asking import ask
-from vdb.errors import NoStoreError, NotFoundError, RecipeMismatchError
+from vdb.errors import NotFoundError, RecipeMismatchError
 from vdb.names import check_space_name
-from vdb.place import check_place
 from vdb.recipe import Recipe
 from vdb.schema import key_of
 from vdb.space import Space, now
@@ -22,31 +21,6 @@ if TYPE_CHECKING:
 
 _SPACE = "space."
 _RESULT = "result."
-
-
-def open_database(
-    uri: str, *, create: bool = False, storage_options: dict[str, str] | None = None
-) -> Database:
-    """Open or make a store; see :func:`vdb.open`."""
-    check_place(uri, create=create)
-    connection = tables.connect(uri, storage_options)
-    version = migrations.recorded_version(connection)
-    if version is None:
-        if not create:
-            raise NoStoreError(uri)
-        migrations.record_version(connection, schema.SCHEMA_VERSION)
-    else:
-        migrations.check_version(version)
-    return Database(uri, connection)
-
-
-def migrate_database(uri: str, storage_options: dict[str, str] | None = None) -> list[int]:
-    """Bring the store at ``uri`` to this vdb's schema; see :func:`vdb.migrations.migrate`."""
-    check_place(uri, create=False)  # connecting would make the directory
-    connection = tables.connect(uri, storage_options)
-    if migrations.recorded_version(connection) is None:
-        raise NoStoreError(uri)
-    return migrations.migrate(connection)
 
 
 class Database:

@@ -49,6 +49,12 @@ def _fill(connection: Any, name: str, values: dict[str, Any]) -> None:  # noqa: 
     connection.create_table(name, rows, schema=layout, mode="overwrite")
 
 
+CHANGES: dict[int, str] = {
+    2: "segments say who drew them and whether they are a crowd, the ledger what its entries mean; "
+    "there may be trials, variants and images' contents",
+}
+"""What a version of the schema has that the one before it had not."""
+
 MIGRATIONS: dict[int, Callable[[Any], None]] = {1: _to_2}
 """Version n -> a function of the connection that makes a store of version n one of version n + 1.
 

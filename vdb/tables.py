@@ -163,11 +163,6 @@ def delete(table: Any, where: Any) -> None:  # noqa: ANN401 - untyped, and an ex
     table.delete(where)
 
 
-def delete_where(table: Any, column: str, value: str) -> None:  # noqa: ANN401 - untyped
-    """Delete the rows whose ``column`` is ``value``."""
-    delete(table, col(column) == value)
-
-
 def read(
     table: Any,  # noqa: ANN401 - untyped
     columns: Sequence[str],

@@ -25,7 +25,6 @@ SIZES: Final = {"small": 16, "large": 26}
 
 TEXTURES: Final = ("plain", "striped", "dotted")
 COLOURS: Final = ("red", "green", "blue", "yellow", "purple", "orange", "pink", "white")
-RELATIONS: Final = ("left of", "right of", "above", "below")
 
 _COUNTS: Final = {1: 0.1, 2: 0.45, 3: 0.35, 4: 0.1}
 _AT_HOME: Final = 10.0  # how much likelier a category is on a background that is its home

@@ -19,7 +19,7 @@ from cli.render import as_table, size, with_facts
 from ingest.catalogue import catalogue
 from ingest.datasets import ADAPTERS
 from vdb import schema
-from vdb.migrations import MIGRATIONS
+from vdb.migrations import CHANGES, MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,8 +117,9 @@ def test_migrate_says_that_there_is_nothing_to_do_or_what_was_done(
     monkeypatch.setattr(schema, "SCHEMA_VERSION", now + 1)
     assert "run `vdb migrate`" in vdb_command("status", "--db", study).error
     monkeypatch.setitem(MIGRATIONS, now, lambda _: None)
+    monkeypatch.setitem(CHANGES, now + 1, "it has more")
     answer = vdb_command("migrate", "--db", study)
-    assert (answer.code, answer.err) == (0, f"schema version {now + 1}\n")
+    assert (answer.code, answer.err) == (0, f"schema version {now} -> {now + 1}: it has more\n")
     assert vdb_command("status", "--db", study).code == 0
 
 

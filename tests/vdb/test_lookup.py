@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
+from lancedb.expr import col
 
 from vdb import lookup, schema, tables
 from vdb.lookup import Lookup
@@ -79,7 +80,7 @@ def test_rows_deleted_before_and_after_are_handled(db: Database) -> None:
     tables.delete_keys(table, [schema.key_of(f"img-{i}", "1") for i in (0, 3, 4, 9)])
     put(db, ("img-3", "2"))
     there = Lookup(table, "image_id")
-    tables.delete_where(table, "image_id", "img-5")  # this one reads the version it was made of
+    tables.delete(table, col("image_id") == "img-5")  # this one reads the version it was made of
     held = {f"img-{i}": found(there, f"img-{i}") for i in range(10)}
     gone = {"img-0": [], "img-4": [], "img-9": [], "img-3": ["2"]}
     assert held == {f"img-{i}": ["1"] for i in range(10)} | gone

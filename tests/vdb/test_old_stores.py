@@ -47,6 +47,11 @@ def test_there_is_a_store_of_every_version() -> None:
     assert versions == set(KEPT)
 
 
+def test_every_step_says_what_it_changed() -> None:
+    assert list(migrations.CHANGES) == list(range(2, schema.SCHEMA_VERSION + 1))
+    assert list(migrations.MIGRATIONS) == list(range(1, schema.SCHEMA_VERSION))
+
+
 def test_its_vectors_are_what_they_were(old: Database) -> None:
     space = old.space("toy")
     ids, [first, last] = space.matrices()

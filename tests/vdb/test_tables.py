@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import lance
 import pyarrow as pa
 import pytest
+from lancedb.expr import col
 
 from vdb import schema, tables
 from vdb.errors import StoreError
@@ -105,7 +106,7 @@ def test_hostile_keys_are_deleted_one_by_one(table: object, hostile_ids: list[st
 def test_hostile_values_are_deleted_by_value(table: object, hostile_ids: list[str]) -> None:
     tables.insert(table, rows(*((str(i), text) for i, text in enumerate(hostile_ids))))
     for i, text in enumerate(hostile_ids):
-        tables.delete_where(table, "value", text)
+        tables.delete(table, col("value") == text)
         assert held(table).keys() == {str(j) for j in range(i + 1, len(hostile_ids))}
 
 
