@@ -22,7 +22,7 @@ def progress() -> Progress:
 class Lines:
     """A plain line at the beginning, about every ten seconds, and at the end."""
 
-    def task(self, title: str, total: int, done: int = 0) -> LineTask:
+    def task(self, title: str, total: int | None, done: int = 0) -> LineTask:
         """Announce work."""
         return LineTask(title, total, done)
 
@@ -34,13 +34,17 @@ class Lines:
 class LineTask:
     """Work that is reported in lines."""
 
-    def __init__(self, title: str, total: int, done: int) -> None:
+    def __init__(self, title: str, total: int | None, done: int) -> None:
         self._title, self._total, self._done, self._failed = title, total, done, 0
         self._before = done
         self._started = self._said = monotonic()
 
     def __enter__(self) -> LineTask:
-        say(f"{self._title}: {self._done} of {self._total} there, {self._total - self._done} to do")
+        if self._total is None:
+            say(f"{self._title}: {self._done:,} so far")
+        else:
+            left = self._total - self._done
+            say(f"{self._title}: {self._done} of {self._total} there, {left} to do")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,8 +60,11 @@ class LineTask:
     def _say(self) -> None:
         self._said = monotonic()
         rate = (self._done - self._before) / max(self._said - self._started, 1e-9)
-        left = (self._total - self._done - self._failed) / rate if rate else 0.0
         failed = f", {self._failed} failed" if self._failed else ""
+        if self._total is None:
+            say(f"{self._title}: {self._done:,} so far{failed}, {rate:.1f} a second")
+            return
+        left = (self._total - self._done - self._failed) / rate if rate else 0.0
         remaining = f", {left:.0f} s left" if left else ""
         say(f"{self._title}: {self._done} of {self._total}{failed}, {rate:.1f} a second{remaining}")
 
@@ -65,7 +72,7 @@ class LineTask:
 class Bars:
     """A bar with rate and time left."""
 
-    def task(self, title: str, total: int, done: int = 0) -> BarTask:
+    def task(self, title: str, total: int | None, done: int = 0) -> BarTask:
         """Announce work."""
         return BarTask(title, total, done)
 
@@ -77,7 +84,7 @@ class Bars:
 class BarTask:
     """Work that is reported as a bar."""
 
-    def __init__(self, title: str, total: int, done: int) -> None:
+    def __init__(self, title: str, total: int | None, done: int) -> None:
         from rich.console import Console
         from rich.progress import (
             BarColumn,

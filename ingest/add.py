@@ -15,12 +15,14 @@ from ingest.sources import read_bytes
 from vdb.blobs import EMBEDDED, kept
 from vdb.errors import InputError, NoStoreError, VdbError
 from vdb.items import Added, add, check
+from vdb.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ingest.datasets.base import Batch
     from vdb.database import Database
+    from vdb.progress import Progress, Task
 
 
 def add_dataset(
@@ -29,6 +31,7 @@ def add_dataset(
     notice: Callable[[str], None],
     *,
     embed: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Database, Added]:
     """Add everything that an adapter yields, making the store when there is none.
 
@@ -42,6 +45,8 @@ def add_dataset(
         Told what the user should know although nothing is wrong.
     embed : bool
         Keep the encoded bytes of each image in the store, which can then be moved or published by itself.
+    progress : Progress, optional
+        Who hears how many rows are stored; with ``embed``, how many images.
 
     Returns
     -------
@@ -56,7 +61,9 @@ def add_dataset(
     report = Added()
     try:
         with _text_in_utf8():
-            return _add_all(uri, batches, notice, report, embed=embed), report
+            title = "images embedded" if embed else "rows stored"
+            with (progress or Silent()).task(title, None) as task:
+                return _add_all(uri, batches, notice, report, task, embed=embed), report
     except VdbError as error:
         stored = _stored(report)
         if not stored:
@@ -87,6 +94,7 @@ def _add_all(
     batches: Iterator[Batch],
     notice: Callable[[str], None],
     report: Added,
+    task: Task,
     *,
     embed: bool,
 ) -> Database:
@@ -99,9 +107,19 @@ def _add_all(
         contents: Iterable[tuple[str, bytes]] = batch.contents.items()
         if embed:
             contents = chain(contents, _read(db, batch))
+            contents = _told(contents, task)
             batch = _embedded(batch)  # noqa: PLW2901 - the same batch
         report += add(db, batch.tables(), contents)
+        rows = sum(rows.height for rows in batch.tables().values())
+        if rows and not embed:
+            task.advance(rows)
     return db or vdb.open(uri, create=True)
+
+
+def _told(contents: Iterable[tuple[str, bytes]], task: Task) -> Iterator[tuple[str, bytes]]:
+    for content in contents:
+        yield content
+        task.advance(1)
 
 
 def _opened(uri: str, first: Batch) -> Database:

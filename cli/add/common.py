@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.datasets.base import Batch
+    from vdb.progress import Progress
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,16 +46,26 @@ Embed = Annotated[
 ]
 
 
-def check_folder(path: Path) -> None:
-    """Say at once, before anything heavy is imported, what the adapters would say."""
-    if not path.is_dir():
-        raise NotFoundError(f"{path.absolute()} is not a folder")
+def check_folder(*paths: Path | None) -> None:
+    """Say at once, before anything heavy is imported, what the adapters would say; None was not given."""
+    for path in paths:
+        if path is not None and not path.is_dir():
+            raise NotFoundError(f"{path.absolute()} is not a folder")
 
 
-def check_file(path: Path) -> None:
-    """Say at once that a file is not there."""
-    if not path.exists():
-        raise NotFoundError(f"{path}: there is no such file")
+def check_file(*paths: Path | None) -> None:
+    """Say at once that a file is not there; None was not given."""
+    for path in paths:
+        if path is not None and not path.exists():
+            raise NotFoundError(f"{path}: there is no such file")
+
+
+def patient() -> Progress:
+    """Return who is told of the work that takes long."""
+    from cli.progress import progress
+    from vdb.progress import Patient
+
+    return Patient(progress())
 
 
 def pair(text: str) -> tuple[str, str]:
@@ -69,7 +80,7 @@ def add_batches(uri: str, batches: Iterator[Batch], *, embed: bool = False) -> N
     """Add what an adapter yields, and say what that came to."""
     from ingest.add import add_dataset
 
-    _, report = add_dataset(uri, batches, notice=say, embed=embed)
+    _, report = add_dataset(uri, batches, notice=say, embed=embed, progress=patient())
     for table, rows in report.added.items():
         unchanged = report.unchanged[table]
         owners = [f"{n} in data set {name!r}" for name, n in report.shared.get(table, {}).items()]

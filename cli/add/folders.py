@@ -16,6 +16,7 @@ from cli.add.common import (
     check_file,
     check_folder,
     pair,
+    patient,
 )
 from cli.options import DEFAULT_DB, Db
 
@@ -53,16 +54,22 @@ def concepts(
     Captions of the images or of the concepts as a whole may stand in a table beside them.
     """
     check_folder(directory)
-    if captions is not None:
-        check_file(captions)
-    elif mapping:
+    check_file(captions)
+    if mapping and captions is None:
         raise typer.BadParameter(
             "it names columns of --captions, which is not given", param_hint="--map"
         )
     from ingest.datasets.concepts import concepts as adapter
 
     fields = dict(pair(one) for one in mapping or [])
-    batches = adapter(directory, captions=captions, mapping=fields, name=name, prefix=prefix)
+    batches = adapter(
+        directory,
+        captions=captions,
+        mapping=fields,
+        name=name,
+        prefix=prefix,
+        progress=patient(),
+    )
     add_batches(db, batches, embed=embed)
 
 
@@ -92,10 +99,8 @@ def things(
 
     Either of its layouts will do, and so will a part of the photos: what is not there is told.
     """
-    check_folder(directory)
-    if images is not None:
-        check_folder(images)
+    check_folder(directory, images)
     from ingest.datasets.things import things as adapter
 
-    batches = adapter(directory, images=images, name=name, prefix=prefix)
+    batches = adapter(directory, images=images, name=name, prefix=prefix, progress=patient())
     add_batches(db, batches, embed=embed)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.add.common import Embed, Name, Prefix, add_batches, app, check_file, check_folder
+from cli.add.common import Embed, Name, Prefix, add_batches, app, check_file, check_folder, patient
 from cli.options import DEFAULT_DB, Db
 
 
@@ -73,12 +73,8 @@ def coco(
         raise typer.BadParameter("give at least one of --captions, --instances, --panoptic")
     if (panoptic is None) != (panoptic_masks is None):
         raise typer.BadParameter("--panoptic and --panoptic-masks go together")
-    check_folder(images)
-    for file in (captions, instances, panoptic):
-        if file is not None:
-            check_file(file)
-    if panoptic_masks is not None:
-        check_folder(panoptic_masks)
+    check_folder(images, panoptic_masks)
+    check_file(captions, instances, panoptic)
     from ingest.datasets.coco import coco as adapter
 
     batches = adapter(
@@ -87,8 +83,9 @@ def coco(
         instances_file=instances,
         panoptic_file=panoptic,
         panoptic_masks=panoptic_masks,
-        name=name or "coco",
+        name=name,
         prefix=prefix,
+        progress=patient(),
     )
     add_batches(db, batches, embed=embed)
 
@@ -142,9 +139,7 @@ def flickr8k(
     A trial is a caption and two images that were judged for it with different mean scores.
     """
     check_folder(images)
-    for file in (captions, judgements, split):
-        if file is not None:
-            check_file(file)
+    check_file(captions, judgements, split)
     from ingest.datasets.flickr8k import flickr8k as adapter
 
     batches = adapter(
@@ -152,7 +147,8 @@ def flickr8k(
         captions,
         judgements_file=judgements,
         split_file=split,
-        name=name or "flickr8k",
+        name=name,
         prefix=prefix,
+        progress=patient(),
     )
     add_batches(db, batches, embed=embed)

@@ -15,13 +15,25 @@ Split = Annotated[
         "--split",
         envvar="VDB_SPLIT",
         metavar="NAME",
-        help="Which split to read, where there are several.",
+        help="Which split to read, where there are several; a row that stands in two splits is added once, and adding "
+        "two under one --name makes one data set of them.",
     ),
 ]
 Limit = Annotated[
     int | None,
     typer.Option(
         "--limit", envvar="VDB_LIMIT", min=1, metavar="N", help="Read only the first N rows."
+    ),
+]
+
+MaxBroken = Annotated[
+    int,
+    typer.Option(
+        "--max-broken",
+        envvar="VDB_MAX_BROKEN",
+        min=0,
+        metavar="N",
+        help="Pass over, and count, up to N images that are none, as their first bytes tell.",
     ),
 ]
 
@@ -32,7 +44,8 @@ def pickapic(
         list[str],
         typer.Argument(
             metavar="SOURCE...",
-            help="Parquet files, a directory of them, or a data set of the hub (OWNER/NAME), which is not downloaded.",
+            help="Parquet files, a directory of them, quoted wildcards, or a data set of the hub (OWNER/NAME), which "
+            "is not downloaded.",
         ),
     ],
     split: Split = None,
@@ -48,6 +61,7 @@ def pickapic(
             "alike to choose from.",
         ),
     ] = 0.0,
+    max_broken: MaxBroken = 100,
     name: Name = None,
     prefix: Prefix = "",
     db: Db = DEFAULT_DB,
@@ -56,7 +70,7 @@ def pickapic(
 
     Images and prompts are stored once by what they hold. Each row is a trial, weighted by one over
     the number of rows of its prompt. A row without a label adds its images and prompt but no trial;
-    rows that lack an image or the prompt are left out; each is counted.
+    rows that lack an image or the prompt, or whose image is none, are left out; each is counted.
     """
     from ingest.datasets.pickapic import pickapic as adapter
 
@@ -65,7 +79,8 @@ def pickapic(
         split=split,
         limit=limit,
         min_different=min_different,
-        name=name or "pickapic",
+        max_broken=max_broken,
+        name=name,
         prefix=prefix,
     )
     add_batches(db, batches)
@@ -76,7 +91,8 @@ def webdataset(
     shards: Annotated[
         list[str],
         typer.Argument(
-            metavar="SHARD...", help="Tar files, brace patterns, wildcards (quote them)."
+            metavar="SHARD...",
+            help="Tar files, directories of them, brace patterns, wildcards (quote them).",
         ),
     ],
     caption_keys: Annotated[
@@ -89,6 +105,7 @@ def webdataset(
         ),
     ] = None,
     limit: Limit = None,
+    max_broken: MaxBroken = 100,
     name: Name = None,
     prefix: Prefix = "",
     embed: Embed = False,
@@ -102,7 +119,12 @@ def webdataset(
     from ingest.datasets.webdataset import webdataset as adapter
 
     batches = adapter(
-        *shards, caption_keys=caption_keys or ["caption"], limit=limit, name=name, prefix=prefix
+        *shards,
+        caption_keys=caption_keys or ["caption"],
+        limit=limit,
+        max_broken=max_broken,
+        name=name,
+        prefix=prefix,
     )
     add_batches(db, batches, embed=embed)
 
@@ -131,6 +153,7 @@ def hf(
             help="Read over the network row by row, or download first.",
         ),
     ] = True,
+    max_broken: MaxBroken = 100,
     name: Name = None,
     prefix: Prefix = "",
     embed: Embed = False,
@@ -146,6 +169,7 @@ def hf(
         mapping=fields,
         limit=limit,
         streaming=streaming,
+        max_broken=max_broken,
         name=name,
         prefix=prefix,
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ingest.datasets.base import Where
+    from vdb.progress import Progress
 
 _ORIENTATION_TAG = 0x0112
 _ON_ITS_SIDE = 5  # EXIF orientations from here on swap height and width
@@ -44,8 +45,9 @@ def coco(
     instances_file: str | Path | None = None,
     panoptic_file: str | Path | None = None,
     panoptic_masks: str | Path | None = None,
-    name: str = "coco",
+    name: str | None = None,
     prefix: str = "",
+    progress: Progress | None = None,
 ) -> Iterator[Batch]:
     """Read COCO's files and the photos they name, as one batch.
 
@@ -64,10 +66,12 @@ def coco(
         Such as ``instances_val2017.json``: polygons and run lengths.
     panoptic_file, panoptic_masks : path, optional
         Such as ``panoptic_val2017.json``, and the folder of its PNGs.
-    name : str
-        The dataset's name in the store.
+    name : str, optional
+        The dataset's name in the store; "coco" unless given.
     prefix : str
         Put before each image and caption id, to keep two datasets' numbers apart.
+    progress : Progress, optional
+        Who hears how many files are hashed.
 
     Raises
     ------
@@ -78,21 +82,21 @@ def coco(
         one id for two things, a photo that is missing or outside the folder, a mask that is malformed or does not fit
         its photo. The message names the line and the entry, and nothing is yielded.
     """
-    root = Root(Path(images_dir))
+    root, dataset = Root(Path(images_dir)), name or "coco"
     if captions_file is None and instances_file is None and panoptic_file is None:
         raise InputError("neither captions nor instances nor a panoptic file: nothing to add")
     if (panoptic_file is None) != (panoptic_masks is None):
         raise InputError("a panoptic file and the folder of its PNGs go together")
     batch = Batch()
     if captions_file is not None:
-        batch = _captions(root, Path(captions_file), name, prefix)
+        batch = _captions(root, Path(captions_file), dataset, prefix, progress)
     masks = _masks(instances_file, panoptic_file, panoptic_masks, prefix)
     if captions_file is None:
-        batch = replace(batch, images=_photos_there(root, list(masks), name))
+        batch = replace(batch, images=_photos_there(root, list(masks), dataset, progress))
     for file in masks:
         _check_sizes(file, batch.images)
     made = [segments(batch.images["image_id"]) for segments in masks.values()]
-    rows = [frame("segments", {**rows.to_dict(), "dataset": name}) for rows, _ in made]
+    rows = [frame("segments", {**rows.to_dict(), "dataset": dataset}) for rows, _ in made]
     yield replace(
         batch,
         segments=pl.concat([batch.segments, *rows]),
@@ -118,7 +122,7 @@ def _masks(
     return masks
 
 
-def _captions(root: Root, file: Path, name: str, prefix: str) -> Batch:
+def _captions(root: Root, file: Path, name: str, prefix: str, progress: Progress | None) -> Batch:
     document = read_document(file, "COCO captions file")
     listed, annotated = document.section("images"), document.section("annotations")
     if not listed.entries:
@@ -145,7 +149,7 @@ def _captions(root: Root, file: Path, name: str, prefix: str) -> Batch:
     paths = locate_all(root, images["file"].to_list(), partial(listed.where, field="file_name"))
     where = lambda i: f"{listed.where(i)} (image {images['image_id'][i]!r})"  # noqa: E731 - used once
     return Batch(
-        images=_image_rows(images, paths, where, name),
+        images=_image_rows(images, paths, where, name, progress),
         captions=caption_frame(
             captions["caption_id"],
             text=captions["text"],
@@ -161,9 +165,11 @@ def _captions(root: Root, file: Path, name: str, prefix: str) -> Batch:
     )
 
 
-def _image_rows(images: pl.DataFrame, paths: list[str], where: Where, name: str) -> pl.DataFrame:
+def _image_rows(
+    images: pl.DataFrame, paths: list[str], where: Where, name: str, progress: Progress | None
+) -> pl.DataFrame:
     images = images.with_columns(
-        pl.Series("uri", paths, dtype=pl.String), hash_files(paths, where).alias("sha256")
+        pl.Series("uri", paths, dtype=pl.String), hash_files(paths, where, progress).alias("sha256")
     )
     images = one_each(images, "image_id", ["sha256"])
     return image_frame(
@@ -175,7 +181,9 @@ def _image_rows(images: pl.DataFrame, paths: list[str], where: Where, name: str)
     )
 
 
-def _photos_there(root: Root, given: list[MaskFile], name: str) -> pl.DataFrame:
+def _photos_there(
+    root: Root, given: list[MaskFile], name: str, progress: Progress | None
+) -> pl.DataFrame:
     """Make rows of the photos that files of masks list and that are on disk."""
     parts = [masks.images.select("image_id", "file", "source", "index") for masks in given]
     wheres = [partial(masks.where, index) for masks in given for index in masks.images["index"]]
@@ -188,7 +196,7 @@ def _photos_there(root: Root, given: list[MaskFile], name: str) -> pl.DataFrame:
             f"{files}: none of the {listed['image_id'].n_unique()} photos listed is in {root.path}"
         )
     paths = [paths[i] for i in there]
-    return _image_rows(listed[there], paths, lambda i: wheres[there[i]](""), name)
+    return _image_rows(listed[there], paths, lambda i: wheres[there[i]](""), name, progress)
 
 
 def _check_sizes(masks: MaskFile, images: pl.DataFrame) -> None:

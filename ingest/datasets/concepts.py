@@ -18,16 +18,13 @@ from ingest.datasets.base import (
 )
 from ingest.datasets.concept_captions import captions_of
 from ingest.datasets.files import Root, hash_files, locate_all
+from ingest.datasets.image_formats import SUFFIXES
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
-    | {".webp"}
-)
-"""Suffixes, in lower case, of the files that are taken for images."""
+    from vdb.progress import Progress
 
 
 def concepts(
@@ -37,6 +34,7 @@ def concepts(
     mapping: Mapping[str, str] | None = None,
     name: str | None = None,
     prefix: str = "",
+    progress: Progress | None = None,
 ) -> Iterator[Batch]:
     """Read a directory that holds a folder for each concept, as one batch in sorted order.
 
@@ -57,6 +55,8 @@ def concepts(
         The dataset's name in the store; the directory's unless given.
     prefix : str
         Put before each image and caption id. Concepts keep their names, so that datasets can share them.
+    progress : Progress, optional
+        Who hears how many files are hashed.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def concepts(
         check_ids(ids, lambda i: repr(sources[i])),
         concept_id=[folder for folder, _ in found.images],
         uri=paths,
-        sha256=hash_files(paths, lambda i: sources[i]),
+        sha256=hash_files(paths, lambda i: sources[i], progress),
         dataset=dataset,
         source=sources,
     )

@@ -9,7 +9,6 @@ import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, unquote
@@ -18,11 +17,13 @@ import polars as pl
 
 from ingest.sources import is_remote, read_bytes
 from vdb.errors import InputError, NotFoundError
+from vdb.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.datasets.base import Where
+    from vdb.progress import Progress
 
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _THREADS = 8  # hashing waits for the disk or the network, and hashlib lets go of the interpreter
@@ -195,8 +196,8 @@ def locate_all(root: Folder, written: Sequence[str], where: Where) -> list[str]:
     return located
 
 
-def hash_files(paths: Sequence[str], where: Where) -> pl.Series:
-    """Hash what files and objects hold, each distinct one once, several at a time.
+def hash_files(paths: Sequence[str], where: Where, progress: Progress | None = None) -> pl.Series:
+    """Hash what files and objects hold, each distinct one once, several at a time; ``progress`` hears of them.
 
     Returns
     -------
@@ -210,9 +211,14 @@ def hash_files(paths: Sequence[str], where: Where) -> pl.Series:
     """
     distinct = list(dict.fromkeys(paths))
     chunks = [distinct[at : at + _CHUNK] for at in range(0, len(distinct), _CHUNK)]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        hashed = chain.from_iterable(pool.map(_sha256_of_each, chunks))
-        digests = dict(zip(distinct, hashed, strict=True))
+    with (
+        ThreadPoolExecutor(_THREADS) as pool,
+        (progress or Silent()).task("files hashed", len(distinct)) as task,
+    ):
+        digests: dict[str, str | InputError] = {}
+        for chunk, hashed in zip(chunks, pool.map(_sha256_of_each, chunks), strict=True):
+            digests.update(zip(chunk, hashed, strict=True))
+            task.advance(len(chunk))
     failed = {path for path, digest in digests.items() if isinstance(digest, InputError)}
     if failed:
         first = next(index for index, path in enumerate(paths) if path in failed)

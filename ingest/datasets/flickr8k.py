@@ -21,8 +21,8 @@ from ingest.datasets.base import (
     pair_frame,
     prefixed,
 )
-from ingest.datasets.concepts import SUFFIXES
 from ingest.datasets.files import Root, hash_files, locate_all
+from ingest.datasets.image_formats import SUFFIXES
 from ingest.datasets.json_text import read_text
 from ingest.datasets.trials_ids import comes_first, derived_id
 from vdb.errors import InputError
@@ -30,6 +30,8 @@ from vdb.schema import TEXT_TO_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from vdb.progress import Progress
 
 _CAPTION_ID = re.compile(r"(?P<image>.+)#\d+", re.DOTALL)
 _JUDGES = 3
@@ -42,8 +44,9 @@ def flickr8k(
     *,
     judgements_file: str | Path | None = None,
     split_file: str | Path | None = None,
-    name: str = "flickr8k",
+    name: str | None = None,
     prefix: str = "",
+    progress: Progress | None = None,
 ) -> Iterator[Batch]:
     """Read Flickr8k's files and the photos they name, as one batch.
 
@@ -63,10 +66,12 @@ def flickr8k(
         ``ExpertAnnotations.txt``: an image, a caption's id and three scores from 1 to 4, parted by tabs.
     split_file : path, optional
         Names of the images to keep, one a line, with their captions, and judgements where both are kept.
-    name : str
-        The dataset's name in the store.
+    name : str, optional
+        The dataset's name in the store; "flickr8k" unless given.
     prefix : str
         Put before each image, caption and trial id.
+    progress : Progress, optional
+        Who hears how many files are hashed.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def flickr8k(
         A malformed line, an image or a caption that is not there, one judged twice. File and line are named, and
         nothing is yielded.
     """
-    root = Root(Path(images_dir))
+    root, dataset = Root(Path(images_dir)), name or "flickr8k"
     captions, strange = _read_captions(Path(captions_file))
     known = captions
     if split_file is not None:
@@ -84,11 +89,11 @@ def flickr8k(
     images = captions.unique("image_id", keep="first", maintain_order=True)
     where = images["source"].__getitem__
     paths = locate_all(root, images["image_id"].to_list(), where)
-    hashes = hash_files(paths, where)
+    hashes = hash_files(paths, where, progress)
     trials, notices = frame_of_none("trials"), strange
     if judgements_file is not None:
         judged = _read_judgements(Path(judgements_file), known)
-        trials, told = _trials(judged, captions, name, prefix)
+        trials, told = _trials(judged, captions, dataset, prefix)
         notices += told
     caption_ids = prefixed(captions["caption_id"], prefix, captions["source"].__getitem__)
     yield Batch(
@@ -96,14 +101,14 @@ def flickr8k(
             prefixed(images["image_id"], prefix, where),
             uri=paths,
             sha256=hashes,
-            dataset=name,
+            dataset=dataset,
             source=images["source"],
         ),
         captions=caption_frame(
-            caption_ids, text=captions["caption"], dataset=name, source=captions["source"]
+            caption_ids, text=captions["caption"], dataset=dataset, source=captions["source"]
         ),
         pairs=pair_frame(
-            prefix + captions["image_id"], caption_ids, dataset=name, source=captions["source"]
+            prefix + captions["image_id"], caption_ids, dataset=dataset, source=captions["source"]
         ),
         trials=trials,
         notices=tuple(notices),
@@ -242,5 +247,5 @@ def _trial(
         "scores_0": list(map(float, first.scores)),
         "scores_1": list(map(float, second.scores)),
         "dataset": name,
-        "source": one.where,
+        "source": f"{one.where} and {other.where}",
     }

@@ -10,19 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.datasets.files import Root
 from ingest.datasets.hf_load import open_hf
-from ingest.datasets.streams import Basket, Tally, caption_id_of, check_image, digest, image_id_of
+from ingest.datasets.streams import (
+    MAX_BROKEN,
+    Basket,
+    Tally,
+    caption_id_of,
+    digest,
+    image_id_of,
+)
 from ingest.sources import read_bytes
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ingest.datasets.base import Batch
+    from ingest.datasets.hf_load import Opened
 
 FIELDS = ("image", "image_id", "caption", "caption_id", "concept_id")
 """What a row can say; each is read from the column of its name unless ``mapping`` names another."""
 
 _NO_IMAGE = "{} rows have no image; what captions they have are added"
+_BROKEN = "left out {} images that are none; what captions they have are added"
 _BLANK = "left out {} captions that are blank"
 
 
@@ -33,6 +42,7 @@ def hf(
     mapping: Mapping[str, str] | None = None,
     limit: int | None = None,
     streaming: bool = True,
+    max_broken: int = MAX_BROKEN,
     name: str | None = None,
     prefix: str = "",
 ) -> Iterator[Batch]:
@@ -55,6 +65,8 @@ def hf(
         Read only so many rows.
     streaming : bool
         False downloads a data set of the hub first.
+    max_broken : int
+        So many images may be none, by their first bytes; their rows are captions alone, and counted.
     name : str, optional
         The data set's name in the store; the last part of ``source`` unless given.
     prefix : str
@@ -71,7 +83,10 @@ def hf(
     chosen = _choose(opened.columns, mapping or {}, str(source))
     dataset = name or (opened.directory.name if opened.directory else str(source).split("/")[-1])
     reader = _Reader(
-        Basket(dataset), Tally(), prefix, Root(opened.directory) if opened.directory else None
+        Basket(dataset),
+        Tally(max_broken),
+        prefix,
+        Root(opened.directory) if opened.directory else None,
     )
     index = -1
     for index, row in enumerate(islice(opened.read(chosen), limit)):
@@ -83,7 +98,18 @@ def hf(
     if not reader.basket.empty:
         yield reader.basket.emptied()
     unused = [column for column in opened.columns if column not in chosen.values()]
-    yield reader.tally.last([f"columns that were not used: {', '.join(unused)}"] if unused else ())
+    yield reader.tally.last(_advice(opened, chosen, unused))
+
+
+def _advice(opened: Opened, chosen: Mapping[str, str], unused: Sequence[str]) -> Iterator[str]:
+    """Tell which columns were not read, and how those would be that are likely to be wanted."""
+    if unused:
+        yield f"columns that were not used: {', '.join(unused)}"
+    labels = [column for column in unused if column in opened.class_labels]
+    if labels and "concept_id" not in chosen:
+        yield f"{labels[0]} holds class names: --map concept_id={labels[0]} makes concepts of them"
+    if unused and "caption" not in chosen:
+        yield "no column is read as captions: --map caption=COLUMN says which"
 
 
 def _choose(header: tuple[str, ...], mapping: Mapping[str, str], source: str) -> dict[str, str]:
@@ -163,7 +189,8 @@ class _Reader:
         uri = None
         if data is None and path is not None:
             uri, data = self._file(path, f"{where}: image")
-        check_image(data or b"", f"{where}: image")
+        if self.tally.image_is_broken(_BROKEN, data or b"", f"{where}: image"):
+            return None
         sha256 = hashlib.sha256(data or b"").hexdigest()
         given = _identity(row.get("image_id"), f"{where}: image_id")
         if given is None:  # one picture in two classes is an exemplar of each

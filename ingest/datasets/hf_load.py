@@ -29,12 +29,15 @@ class Opened:
     columns : tuple of str
     directory : Path or None
         Where it lies on this machine; None for one of the hub.
+    class_labels : tuple of str
+        The columns of class labels.
     """
 
     rows: Any
     split: str
     columns: tuple[str, ...]
     directory: Path | None
+    class_labels: tuple[str, ...] = ()
 
     def read(self, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """Yield each row as field -> value, images as they are encoded and class labels by their names.
@@ -106,7 +109,12 @@ def open_hf(source: str | Path, split: str | None, *, streaming: bool) -> Opened
         raise
     except Exception as error:
         raise InputError(f"{source}: `datasets` cannot read it: {_one_line(error)}") from error
-    return Opened(rows, chosen, columns, directory)
+    labels = [
+        column
+        for column, feature in (rows.features or {}).items()
+        if isinstance(feature, datasets.ClassLabel)
+    ]
+    return Opened(rows, chosen, columns, directory, tuple(labels))
 
 
 def _library() -> ModuleType:

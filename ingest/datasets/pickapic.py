@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from ingest.datasets.pickapic_files import incomplete, parquet_places
 from ingest.datasets.pickapic_rows import read_rows
-from ingest.datasets.streams import Basket, Tally, caption_id_of, check_image, digest, image_id_of
+from ingest.datasets.streams import (
+    MAX_BROKEN,
+    Basket,
+    Tally,
+    caption_id_of,
+    digest,
+    image_id_of,
+)
 from vdb.errors import InputError
 from vdb.schema import TEXT_TO_IMAGE
 
@@ -24,6 +31,7 @@ _LABELS = (0.0, 0.5, 1.0)
 _ALIKE = "left out {} rows whose are_different is below what was asked for"
 _NO_CAPTION = "left out {} rows without a caption"
 _NO_IMAGE = "left out {} rows of which an image is missing"
+_BROKEN = "left out {} rows with an image that is none"
 _NO_LABEL = "{} rows have no label: their images and caption are added, but no trial"
 _ONE_IMAGE = "{} rows compare an image with itself: it is added, and the caption, but no trial"
 
@@ -33,7 +41,8 @@ def pickapic(
     split: str | None = None,
     limit: int | None = None,
     min_different: float = 0.0,
-    name: str = "pickapic",
+    max_broken: int = MAX_BROKEN,
+    name: str | None = None,
     prefix: str = "",
 ) -> Iterator[Batch]:
     """Read Pick-a-Pic's Parquet files, version 1 or 2, a few rows at a time.
@@ -56,8 +65,10 @@ def pickapic(
     min_different : float
         Take only rows whose ``are_different`` is at least this, true being 1 and false 0: 1 leaves out what the
         authors found to be too alike to choose from. In files that have scores there, any threshold.
-    name : str
-        The data set's name in the store.
+    max_broken : int
+        So many images may be none, by their first bytes; their rows are left out and counted.
+    name : str, optional
+        The data set's name in the store; "pickapic" unless given.
     prefix : str
         Put before each image, caption and trial id.
 
@@ -66,13 +77,13 @@ def pickapic(
     NotFoundError
         No such file, directory, data set or split.
     InputError
-        A damaged file, a column that is missing or of another type, a label that is none, a cell that is no image;
-        the message names file and row. Batches yielded before stay good.
+        A damaged file, a column that is missing or of another type, a label that is none, more
+        than ``max_broken`` images that are none; the message names file and row. Batches yielded before stay good.
     """
     places = parquet_places(sources, split)
     needed = ("are_different",) if min_different > 0 else ()
     rows = chain.from_iterable(read_rows(place, needed) for place in places)
-    basket, tally, read = Basket(name), Tally(), 0
+    basket, tally, read = Basket(name or "pickapic"), Tally(max_broken), 0
     for row in islice(rows, limit):
         read += 1
         _take(row, basket, tally, min_different, prefix)
@@ -96,8 +107,10 @@ def _take(row: Row, basket: Basket, tally: Tally, min_different: float, prefix: 
     else:
         # Checked whole before anything is put: a row is taken or refused, never halved.
         label = _label(row) if _labelled(row) else None
-        check_image(row.jpg_0, f"{row.where}: jpg_0")
-        check_image(row.jpg_1, f"{row.where}: jpg_1")
+        if tally.image_is_broken(_BROKEN, row.jpg_0, f"{row.where}: jpg_0"):
+            return
+        if tally.image_is_broken(_BROKEN, row.jpg_1, f"{row.where}: jpg_1"):
+            return
         prompt = None if row.prompt_id is None else str(row.prompt_id)
         caption = caption_id_of(prompt, row.caption, prefix=prefix)
         basket.put("captions", row.where, caption_id=caption, text=row.caption)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ingest.datasets.patterns import expanded, is_pattern
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def parquet_places(sources: Sequence[str | Path], split: str | None) -> list[Par
     Parameters
     ----------
     sources : sequence of path or str
-        Parquet files, directories of them, or data sets of the hub, ``OWNER/NAME`` or ``OWNER/NAME@REVISION``.
+        Parquet files, patterns and directories of them, or data sets of the hub, ``OWNER/NAME`` or
+        ``OWNER/NAME@REVISION``.
     split : str, optional
         Of directories and the hub: the files ``SPLIT-00000-of-00014-....parquet`` or ``SPLIT.parquet``.
 
@@ -93,6 +95,8 @@ def _of_source(source: str | Path, split: str | None) -> list[ParquetPlace]:
     if path.exists():
         return [ParquetPlace(str(path.absolute()))]
     named = str(source)
+    if is_pattern(named):
+        return [ParquetPlace(str(file)) for file in expanded(named, "file")]
     if _HUB.fullmatch(named) and not named.endswith(".parquet") and named[0] not in "./":
         return _on_hub(named, split)
     raise NotFoundError(f"{source}: there is no such file, directory or data set of the hub")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ingest.datasets.base import Batch, columns_of
+from ingest.datasets.image_formats import image_problem
 from vdb.blobs import embedded_uri
 from vdb.errors import InputError
 
@@ -26,18 +27,10 @@ ROWS_A_BATCH = 16_384
 BYTES_A_BATCH = 64 << 20
 """Bytes of images after which a basket is full."""
 
+MAX_BROKEN = 100
+"""How many images may be none before it is an error, unless told otherwise."""
+
 _DIGITS = 32  # 128 bits: no two of 10^9 contents share them by chance
-_SIGNATURES = (
-    b"\xff\xd8\xff",  # JPEG
-    b"\x89PNG\r\n\x1a\n",
-    b"GIF8",
-    b"BM",
-    b"II*\0",  # TIFF
-    b"MM\0*",
-    b"P5",  # PGM
-    b"P6",  # PPM
-    b"\0\0\0\x0cjP  ",  # JPEG 2000
-)
 
 
 def image_id_of(sha256: str, prefix: str = "") -> str:
@@ -61,23 +54,6 @@ def caption_id_of(*parts: str | None, prefix: str = "") -> str:
 def digest(*parts: str | None) -> str:
     """Hash a list of texts, each kept apart from the next."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_DIGITS]
-
-
-def check_image(data: bytes, where: str) -> None:
-    """Refuse what does not begin as any image does: a web page saved as one, a column of something else.
-
-    Whether the rest can be decoded is found when a model first sees it, and is then written in the failure ledger.
-
-    Raises
-    ------
-    InputError
-    """
-    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
-    boxed = data[4:8] == b"ftyp"  # AVIF, HEIC
-    if not (webp or boxed or data.startswith(_SIGNATURES)):
-        raise InputError(
-            f"{where} is no image: it begins with {data[:8]!r}; mend or leave out that one"
-        )
 
 
 @dataclass(slots=True)
@@ -132,8 +108,16 @@ class Basket:
 
 @dataclass(slots=True)
 class Tally:
-    """What is told of a whole stream at its end: how many rows something was true of, and the first of them."""
+    """What is told of a whole stream at its end: how many rows something was true of, and the first of them.
 
+    Parameters
+    ----------
+    max_broken : int
+        How many images may be none.
+    """
+
+    max_broken: int = MAX_BROKEN
+    _broken: int = 0
     _counts: Counter[str] = field(default_factory=Counter)
     _first: dict[str, str] = field(default_factory=dict)
 
@@ -141,6 +125,26 @@ class Tally:
         """Note that ``sentence``, which says ``{}`` for the number, is true of one more place."""
         self._counts[sentence] += 1
         self._first.setdefault(sentence, where)
+
+    def image_is_broken(self, sentence: str, data: bytes, where: str) -> bool:
+        """Tell whether bytes begin as no image does, and count them under ``sentence`` then, once a row.
+
+        Raises
+        ------
+        InputError
+            There are more of these than ``max_broken``.
+        """
+        problem = image_problem(data)
+        if not problem:
+            return False
+        self._broken += 1
+        if self._broken > self.max_broken:
+            before = f", after {self.max_broken:,} more" if self.max_broken else ""
+            raise InputError(
+                f"{where} {problem}{before}; --max-broken N passes over as many as N of these"
+            )
+        self.count(sentence, f"{where} {problem}")
+        return True
 
     def last(self, more: Iterable[str] = ()) -> Batch:
         """Return the batch that ends a stream: no rows, but what is to be told of it all."""

@@ -20,7 +20,9 @@ from ingest.datasets.json_text import read_text
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from vdb.progress import Progress
 
 PHOTOS = ("Images", "images", "object_images", "Main/images", "Main/Images", "Main/object_images")
 """Where the folders of photos may lie, from the directory of the data set."""
@@ -32,6 +34,7 @@ def things(
     images: str | Path | None = None,
     name: str | None = None,
     prefix: str = "",
+    progress: Progress | None = None,
 ) -> Iterator[Batch]:
     """Read the photos and concepts of THINGS, as one batch in the order of its lists.
 
@@ -49,6 +52,8 @@ def things(
         The dataset's name in the store; "things" unless given.
     prefix : str
         Put before each image id. Concepts keep their ids.
+    progress : Progress, optional
+        Who hears how many files are hashed.
 
     Raises
     ------
@@ -90,7 +95,7 @@ def things(
             prefixed(ids, prefix, lambda i: where(there[i])),
             concept_id=[concepts[indices[i]] for i in there],
             uri=paths,
-            sha256=hash_files(paths, lambda i: where(there[i])),
+            sha256=hash_files(paths, lambda i: where(there[i]), progress),
             dataset=dataset,
             source=[where(i) for i in there],
         ),
@@ -104,7 +109,7 @@ class _Lists:
     unique_id: Path
     image_concept_index: Path
     image_paths: Path
-    words: tuple[Path, ...]  # where the concepts' words may stand
+    words: Path  # of each concept; not in all releases
 
 
 def _find(directory: Path) -> _Lists:
@@ -117,16 +122,23 @@ def _find(directory: Path) -> _Lists:
             (specific, home / "Metadata" / "Image-specific"),
         ):
             if concepts.is_dir():
-                tables = (home / "Main", home, concepts)
+                folders = (concepts, images, home / "Main", home)
                 return _Lists(
                     home,
-                    concepts / "unique_id.csv",
-                    concepts / "image_concept_index.csv",
-                    images / "image_paths.csv",
-                    tuple(folder / "things_concepts.tsv" for folder in tables),
+                    _one_of(folders, "unique_id.csv"),
+                    _one_of(folders, "image_concept_index.csv"),
+                    _one_of((images, concepts, *folders), "image_paths.csv"),
+                    _one_of((home / "Main", home, concepts, images), "things_concepts.tsv"),
                 )
     raise NotFoundError(
         f"{directory} holds neither Variables nor Metadata/Concept-specific: it is not the directory of THINGS"
+    )
+
+
+def _one_of(folders: Sequence[Path], name: str) -> Path:
+    """Return where a list lies, in the first of the folders that has it: releases differ in that."""
+    return next(
+        (folder / name for folder in folders if (folder / name).is_file()), folders[0] / name
     )
 
 
@@ -185,8 +197,8 @@ def _check_unique(names: list[str], file: Path) -> None:
 
 def _words(lists: _Lists, concepts: list[str]) -> list[str]:
     """Return the word for each concept; where no list tells, its unique id without number and underscores."""
-    table = next((file for file in lists.words if file.is_file()), None)
-    if table is None:
+    table = lists.words
+    if not table.is_file():
         return [re.sub(r"\d+$", "", one).replace("_", " ") or one for one in concepts]
     # Read as other readers of THINGS do, leniently: a definition may hold a stray quote.
     reader = csv.reader(io.StringIO(read_text(table), newline=""), delimiter="\t")

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braceexpand import braceexpand
-
+from ingest.datasets.image_formats import SUFFIXES
 from ingest.datasets.json_text import KINDS, parse_json
-from ingest.datasets.streams import Basket, Tally, caption_id_of, check_image
+from ingest.datasets.patterns import expanded
+from ingest.datasets.streams import MAX_BROKEN, Basket, Tally, caption_id_of
 from ingest.datasets.webdataset_tar import is_compressed, members
 from ingest.sources import is_remote, member_uri
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from ingest.datasets.base import Batch
     from ingest.datasets.webdataset_tar import Member
 
-_IMAGES = frozenset({"bmp", "gif", "jpeg", "jpg", "png", "ppm", "tif", "tiff", "webp"})
+_MOST_KEYS = 100  # of JSON objects, to suggest one of
 
 _NO_IMAGE = "left out {} samples without an image"
+_BROKEN = "left out {} samples whose image is none"
 _BLANK = "left out {} captions that are blank"
 _TAKEN_IN = "{} shards are compressed or not called .tar, so the store took their images in"
 _OTHER = "passed over {} members that are neither image, .txt nor .json"
@@ -35,6 +35,7 @@ def webdataset(
     *shards: str | Path,
     caption_keys: Sequence[str] = ("caption",),
     limit: int | None = None,
+    max_broken: int = MAX_BROKEN,
     name: str | None = None,
     prefix: str = "",
 ) -> Iterator[Batch]:
@@ -48,11 +49,14 @@ def webdataset(
     Parameters
     ----------
     *shards : str or path
-        Files, brace patterns (``{00000..00012}.tar``) and wildcards; each file is read once.
+        Files, directories of ``.tar`` files, brace patterns (``{00000..00012}.tar``) and wildcards; each file is read
+        once.
     caption_keys : sequence of str
-        Of each sample's JSON object: texts, or arrays of texts.
+        Of each sample's JSON object: texts, or arrays of texts. One that no object has is told at the end.
     limit : int, optional
         Take only so many samples.
+    max_broken : int
+        So many images may be none, by their first bytes; their samples are left out and counted.
     name : str, optional
         The data set's name in the store; that of the shards' directory unless given.
     prefix : str
@@ -65,10 +69,10 @@ def webdataset(
     InputError
         A shard or member that cannot be read as such, naming both; batches yielded before stay good.
     """
-    files = _expanded(shards)
+    files = _shards(shards)
     basket = Basket(name or files[0].parent.name or "webdataset")
-    tally, taken = Tally(), 0
-    for sample in islice(_samples(files, caption_keys, tally), limit):
+    tally, keys, taken = Tally(max_broken), _Keys(tuple(caption_keys), set(caption_keys)), 0
+    for sample in islice(_samples(files, keys, tally), limit):
         taken += 1
         _take(sample, basket, prefix)
         if basket.full:
@@ -83,34 +87,45 @@ def webdataset(
     for file in files:
         if not _has_places(file):
             tally.count(_TAKEN_IN, file.name)
-    yield tally.last()
+    yield tally.last(keys.notices())
 
 
-def _expanded(patterns: Sequence[str | Path]) -> list[Path]:
+def _shards(named: Sequence[str | Path]) -> list[Path]:
     found: dict[Path, None] = {}
-    for pattern in map(str, patterns):
-        if is_remote(pattern) or pattern.startswith("pipe:"):
-            raise InputError(f"{pattern}: only shards on this machine are read; fetch them first")
-        for one in [pattern] if Path(pattern).exists() else _braces(pattern):
-            matches = [one] if Path(one).exists() else sorted(glob.glob(one, recursive=True))  # noqa: PTH207 - any root
-            if not matches:
-                of = f" of {pattern}" if one != pattern else ""
-                raise NotFoundError(f"{one}{of}: there is no such shard")
-            found.update(dict.fromkeys(Path(match).absolute() for match in matches))
+    for one in map(str, named):
+        if is_remote(one) or one.startswith("pipe:"):
+            raise InputError(f"{one}: only shards on this machine are read; fetch them first")
+        for path in expanded(one, "shard"):
+            found.update(dict.fromkeys(_of_directory(path) if path.is_dir() else [path]))
     if not found:
         raise NotFoundError("no shard was named")
     return list(found)
 
 
-def _braces(pattern: str) -> Iterator[str]:
-    try:
-        yield from braceexpand(pattern)
-    except ValueError:
-        raise InputError(f"{pattern}: its braces do not match") from None
+def _of_directory(directory: Path) -> list[Path]:
+    shards = sorted(directory.glob("*.tar"))
+    if not shards:
+        raise NotFoundError(f"{directory} holds no shard (NAME.tar)")
+    return shards
 
 
 def _has_places(shard: Path) -> bool:
     return shard.name.endswith(".tar") and not is_compressed(shard)
+
+
+@dataclass(slots=True)
+class _Keys:
+    """Under which keys of JSON objects captions are looked for, and which keys there are."""
+
+    wanted: tuple[str, ...]
+    unseen: set[str]
+    seen: dict[str, None] = field(default_factory=dict)  # the first of them, in order
+
+    def notices(self) -> Iterator[str]:
+        """Tell of each wanted key that no object has, if there are objects at all."""
+        for key in sorted(self.unseen) if self.seen else ():
+            missing = NotFoundError.named("key", key, self.seen, place="in any .json")
+            yield f"{missing}: --caption-key KEY says which is read"
 
 
 @dataclass(slots=True)
@@ -119,23 +134,26 @@ class _Sample:
     key: str
     by_place: bool
     image: Member | None = None
+    broken: bool = False  # it has an image, which is none
     texts: dict[str, str] = field(default_factory=dict)  # with the member each stands in
 
     def where(self, member: str) -> str:
         return f"{self.shard.name}: member {member!r}"
 
 
-def _samples(files: Sequence[Path], keys: Sequence[str], tally: Tally) -> Iterator[_Sample]:
+def _samples(files: Sequence[Path], keys: _Keys, tally: Tally) -> Iterator[_Sample]:
     """Yield the samples that have an image."""
     for shard in files:
         for sample in _samples_of(shard, keys, tally):
+            if sample.broken:
+                continue
             if sample.image is None:
                 tally.count(_NO_IMAGE, f"{shard.name}: {sample.key!r}")
             else:
                 yield sample
 
 
-def _samples_of(shard: Path, keys: Sequence[str], tally: Tally) -> Iterator[_Sample]:
+def _samples_of(shard: Path, keys: _Keys, tally: Tally) -> Iterator[_Sample]:
     by_place = _has_places(shard)
     seen: set[str] = set()
     sample: _Sample | None = None
@@ -169,16 +187,16 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _read_member(
-    sample: _Sample, member: Member, extension: str, keys: Sequence[str], tally: Tally
+    sample: _Sample, member: Member, extension: str, keys: _Keys, tally: Tally
 ) -> bool:
     """Take a member into its sample; False where it is of no kind known here."""
     where = sample.where(member.name)
     hidden = sample.key.rpartition("/")[2].startswith(".")
-    if extension in _IMAGES and not hidden:
-        if sample.image is not None:
+    if f".{extension}" in SUFFIXES and not hidden:
+        if sample.image is not None or sample.broken:
             raise InputError(f"{where} is a second image of the sample {sample.key!r}")
-        check_image(member.data, where)
-        sample.image = member
+        sample.broken = tally.image_is_broken(_BROKEN, member.data, where)
+        sample.image = None if sample.broken else member
     elif extension in {"txt", "json"} and not hidden:
         text = _utf8(member.data, where)
         said = [text] if extension == "txt" else _captions_of_json(text, keys, where)
@@ -201,11 +219,15 @@ def _utf8(data: bytes, where: str) -> str:
         ) from None
 
 
-def _captions_of_json(text: str, keys: Sequence[str], where: str) -> list[str]:
+def _captions_of_json(text: str, keys: _Keys, where: str) -> list[str]:
     document = parse_json(text, where)
     if not isinstance(document, dict):
         raise InputError(f"{where} is {KINDS[type(document)]}; it must be an object")
-    return [caption for key in keys for caption in _texts(document.get(key), f"{where}: {key}")]
+    keys.seen.update(dict.fromkeys(islice(document, _MOST_KEYS - len(keys.seen))))
+    keys.unseen.difference_update(document)
+    return [
+        caption for key in keys.wanted for caption in _texts(document.get(key), f"{where}: {key}")
+    ]
 
 
 def _texts(value: Any, where: str) -> list[str]:  # noqa: ANN401 - JSON

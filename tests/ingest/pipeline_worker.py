@@ -104,7 +104,7 @@ class Steps:
     def __exit__(self, *_: object) -> None:
         return
 
-    def task(self, title: str, total: int, done: int = 0) -> Steps:
+    def task(self, title: str, total: int | None, done: int = 0) -> Steps:
         step(title, total, done)
         return self
 

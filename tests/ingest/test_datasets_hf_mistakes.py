@@ -61,7 +61,7 @@ def test_a_bad_cell_is_named(
         tmp_path / "x",
         **{name: [one, bad if name == column else one] for name, one in good.items()},
     )
-    message = refused(place)
+    message = refused(place, max_broken=0)
     assert message.startswith("x train[1]: ")
     assert complaint in message
 
@@ -147,7 +147,7 @@ def test_after_a_bad_row_the_same_command_goes_on(
     with pytest.raises(
         InputError, match=r"^x train\[4\]: .*\[stored before that: 4 images; once it is mended"
     ):
-        add_dataset(store, hf(place), lambda _: None)
+        add_dataset(store, hf(place, max_broken=0), lambda _: None)
     assert vdb.open(store).images().collect().height == 4
     table(place, image=good)
     db, _ = add_dataset(store, hf(place), lambda _: None)

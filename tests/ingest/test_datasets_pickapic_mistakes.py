@@ -52,7 +52,7 @@ def test_a_bad_row_is_named(
 ) -> None:
     rows = [choice(i) for i in range(5)] + [choice(5, **told)]
     file = write_choices(tmp_path / "test-00000-of-00001.parquet", rows)
-    message = refused(file)
+    message = refused(file, max_broken=0)
     assert message.startswith("test-00000-of-00001.parquet:6: ")
     assert complaint in message
 
@@ -154,7 +154,7 @@ def test_once_a_file_is_mended_the_same_command_goes_on(
     file = write_choices(tmp_path / "a.parquet", [*good[:7], choice(7, jpg_0=b"GIF?"), *good[8:]])
     store = str(tmp_path / "study")
     with pytest.raises(InputError, match=r"^a\.parquet:8: jpg_0 is no image") as caught:
-        add_dataset(store, pickapic(file), lambda _: None)
+        add_dataset(store, pickapic(file, max_broken=0), lambda _: None)
     held = {
         name: vdb.open(store).read(name).collect().height
         for name in ("images", "captions", "trials")
