@@ -1,8 +1,8 @@
 """Taking data sets or a variant out of a store.
 
 What refers to a row goes before the row, and the rows that tell whether something is left to remove go last: a removal
-that was killed leaves nothing that refers to what is gone, and the same command finishes it. Only contents and the
-definitions of ready-made variants go just before the rows that name them, as nothing would tell afterwards whose they
+that was killed leaves nothing that refers to what is gone, and the same command finishes it. Only contents and
+definitions go just before the rows that name them, as nothing would tell afterwards whose they
 were. Nobody may add to the store meanwhile.
 """
 
@@ -44,6 +44,8 @@ class Step(NamedTuple):
 
 def remove_datasets(db: Database, names: Sequence[str], *, dry_run: bool = False) -> dict[str, int]:
     """Remove data sets: their items and all that was made of them; the results of analyses stay.
+
+    Definitions of variants of which nothing is left then go too, so that they may be defined anew.
 
     Parameters
     ----------
@@ -122,16 +124,24 @@ def _done(db: Database, steps: Sequence[Step], *, dry_run: bool) -> dict[str, in
 
 def _dataset_steps(db: Database, names: list[str]) -> Iterator[Step]:
     mine = pl.col("dataset").is_in(names)
+    left: set[tuple[str, str]] = set()  # variants, by modality, of which something stays
     for space in _spaces(db):
         modality = space.recipe.modality
         items = db.read(_ITEMS[modality]).filter(mine)
         ids = items.select(item_id=id_column(modality)).collect()
         ready = db.read(_READY_MADE[modality]).filter(mine)
         made = ready.select("variant", item_id=id_column(modality)).collect()
-        yield from _of_items(db, space, ids, made)
-    yield from _of_keys("vocabularies", "meta", vocabulary_keys(db, datasets=names))
+        for label, held, table, key in _holdings(db, space):
+            gone = _of_items(held, ids, made)
+            named = gone.with_columns(space=pl.lit(space.name)).select(keys(key))
+            yield from _of_keys(label, table, named.to_series().to_list())
+            staying = held.join(gone, on=["item_id", "variant"], how="anti")
+            left.update((modality, variant) for variant in staying["variant"].unique())
+    disused = _unused(db, mine, left)
+    words = vocabulary_keys(db, datasets=names, definitions=disused)
+    yield from _of_keys("vocabularies", "meta", words)
     yield from _of_keys("blobs", "blobs", _needless(db, mine, mine))
-    yield from _of_keys("variants", "variants", _definitions(db, mine))
+    yield from _of_keys("variants", "variants", [schema.key_of(*one) for one in disused])
     whole = [col("dataset").isin(names)]
     for table in ("trials", "pairs", "segments", *_READY_MADE.values(), *_ITEMS.values()):
         yield from _where(db, table, mine, whole)
@@ -140,25 +150,30 @@ def _dataset_steps(db: Database, names: list[str]) -> Iterator[Step]:
     yield from _of_keys("concepts", "concepts", gone.to_list())
 
 
-def _of_items(db: Database, space: Space, ids: pl.DataFrame, made: pl.DataFrame) -> Iterator[Step]:
-    """Yield what a space and its ledger hold of items, and of single variants of other items."""
+_Holding = tuple[str, pl.DataFrame, "str | Space", tuple[str, ...]]
+
+
+def _holdings(db: Database, space: Space) -> tuple[_Holding, _Holding]:
+    """Return each ``item_id`` and ``variant`` of a space and of its ledger, with the table and what its keys are of."""
     rows = tables.read(space.table, [space.id_column, "variant"])
     stored = pl.DataFrame(rows).rename({space.id_column: "item_id"})
     entries = db.failures().filter(pl.col("space") == space.name)
     failed = entries.select("item_id", "variant").collect()
-    elsewhere = made.join(ids, on="item_id", how="anti")
-    for label, held, table, key in (
+    return (
         (f"vectors in {space.name}", stored, space, ("item_id", "variant")),
         ("failures", failed, "failures", ("space", "item_id", "variant")),
-    ):
-        gone = pl.concat(
-            [
-                held.join(ids, on="item_id", how="semi"),
-                held.join(elsewhere, on=["item_id", "variant"], how="semi"),
-            ]
-        )
-        named = gone.with_columns(space=pl.lit(space.name)).select(keys(key))
-        yield from _of_keys(label, table, named.to_series().to_list())
+    )
+
+
+def _of_items(held: pl.DataFrame, ids: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of items, and of single variants of other items."""
+    elsewhere = made.join(ids, on="item_id", how="anti")
+    return pl.concat(
+        [
+            held.join(ids, on="item_id", how="semi"),
+            held.join(elsewhere, on=["item_id", "variant"], how="semi"),
+        ]
+    )
 
 
 def _variant_steps(db: Database, name: str) -> Iterator[Step]:
@@ -200,14 +215,17 @@ def _needless(db: Database, images: pl.Expr, made: pl.Expr) -> list[str]:
     return needless.filter("gone").join(there, on="sha256").collect()["sha256"].to_list()
 
 
-def _definitions(db: Database, mine: pl.Expr) -> list[str]:
-    """Return the keys of the definitions of which only those rows are ready-made."""
-    gone = []
+def _unused(db: Database, mine: pl.Expr, left: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return modality and name of the definitions that only those rows, or nothing at all, is left of.
+
+    A definition that nobody uses would keep a newer version of its variant out for ever. An ingest that has defined a
+    variant and written nothing yet would lose it: nobody may add to the store meanwhile.
+    """
+    used = set(left)
     for modality, table in _READY_MADE.items():
-        rows = db.read(table).group_by("variant").agg(mine.all()).filter("dataset").collect()
-        gone += [schema.key_of(modality, variant) for variant in rows["variant"]]
-    there = db.variants().select(keys(("modality", "variant"))).collect().to_series().to_list()
-    return sorted(set(there).intersection(gone))
+        others = db.read(table).filter(~mine).select("variant").unique().collect()
+        used.update((modality, variant) for variant in others["variant"])
+    return sorted(set(db.variants().select("modality", "variant").collect().iter_rows()) - used)
 
 
 def _spaces(db: Database) -> list[Space]:

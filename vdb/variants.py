@@ -126,13 +126,19 @@ def extend_vocabulary(
 
 
 def vocabulary_keys(
-    db: Database, *, variant: str | None = None, datasets: Collection[str] = ()
+    db: Database,
+    *,
+    variant: str | None = None,
+    datasets: Collection[str] = (),
+    definitions: Collection[tuple[str, str]] = (),
 ) -> list[str]:
-    """Return the keys in ``meta`` of the vocabularies of a variant, or of data sets."""
+    """Return the keys in ``meta`` of the vocabularies of a variant, of data sets, or of (modality, variant) pairs."""
     return [
         key
         for key, entry in _all_entries(db)
-        if entry["variant"] == variant or entry["dataset"] in datasets
+        if entry["variant"] == variant
+        or entry["dataset"] in datasets
+        or (entry["modality"], entry["variant"]) in definitions
     ]
 
 

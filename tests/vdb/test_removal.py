@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from vdb import items, removal, variants
+from vdb import books, items, removal, schema, variants
 from vdb.blobs import EMBEDDED, Blobs
-from vdb.errors import InputError, NotFoundError
+from vdb.errors import InputError, NotFoundError, RecipeMismatchError
 from vdb.writer import Row, SpaceWriter
 
 if TYPE_CHECKING:
@@ -65,17 +65,44 @@ def test_a_dry_run_counts_the_same_and_writes_nothing(removing: Any, two: Databa
     assert removal.remove_datasets(two, ["red"]) == counts
 
 
-def test_both_data_sets_leave_nothing_but_the_spaces_and_computed_definitions(
+def test_both_data_sets_leave_nothing_but_the_spaces(
     removing: Any,
     two: Database,
 ) -> None:
     counts = removal.remove_datasets(two, ["red", "blue", "red"])
     assert counts["blobs"] == 13
     assert counts["concepts"] == 4
-    assert set(removing.holding(two)) == {"meta", "spaces", "variants"}
-    assert two.variants().collect()["variant"].unique().to_list() == ["altered"]
-    held = variants.definition_of(two, "text", "altered")
-    assert held == {"name": "altered"}
+    assert set(removing.holding(two)) == {"meta", "spaces"}
+
+
+def test_a_definition_that_nothing_is_left_of_makes_room_for_another_one(two: Database) -> None:
+    """With the words it drew on: they are another tagger's."""
+    words = {"vocabulary": {"elsewhere": ["dog"]}}
+    variants.define(two, "tagged", "text", None, {"tagger": "old"} | words, "f-old", "vdb")
+    with pytest.raises(RecipeMismatchError):
+        variants.define(two, "tagged", "text", None, {"tagger": "new"}, "f-new", "vdb")
+    with pytest.raises(RecipeMismatchError):
+        variants.define(two, "altered", "text", None, {"name": "newer"}, "f-new", "vdb")
+    counts = removal.remove_datasets(two, ["red"])
+    assert counts["variants"] == 2  # its own style, and what there are no vectors of
+    assert variants.definition_of(two, "text", "tagged") is None
+    assert variants.define(two, "tagged", "text", None, {"tagger": "new"}, "f-new", "vdb") == {
+        "tagger": "new"
+    }
+    with pytest.raises(RecipeMismatchError):  # the other data set has vectors of it
+        variants.define(two, "altered", "text", None, {"name": "newer"}, "f-new", "vdb")
+    removal.remove_datasets(two, ["blue"])
+    variants.define(two, "altered", "text", None, {"name": "newer"}, "f-new", "vdb")
+
+
+def test_a_definition_stays_that_only_the_ledger_knows_of(two: Database) -> None:
+    variants.define(two, "rare", "text", None, {"name": "rare"}, "f-rare", "vdb")
+    entry = [("red-cap-1", "rare", "has no noun")]
+    books.record_failures(two, "tongue", entry, "r", status=schema.INAPPLICABLE)
+    removal.remove_datasets(two, ["blue"])
+    assert variants.definition_of(two, "text", "rare") == {"name": "rare"}
+    removal.remove_datasets(two, ["red"])
+    assert variants.definition_of(two, "text", "rare") is None
 
 
 def test_a_data_set_that_is_not_there_is_told_with_near_misses(two: Database) -> None:
