@@ -104,6 +104,18 @@ def test_the_order_of_lines_makes_no_difference(folder: Folder) -> None:
     assert folder.read().trials.drop("source").sort("trial_id").equals(one)
 
 
+def test_a_trial_names_both_lines_it_is_made_of(folder: Folder) -> None:
+    lines = {
+        tuple(line.split("\t")[:2]): f"judgements.txt:{number}"
+        for number, line in enumerate(folder.judgements, 1)
+    }
+    trials = folder.read().trials
+    assert trials.height
+    for row in trials.to_dicts():
+        places = {lines[row[side], row["query_id"]] for side in ("candidate_0", "candidate_1")}
+        assert set(row["source"].split(" and ")) == places
+
+
 def test_a_split_keeps_its_images_and_what_is_all_of_them(folder: Folder) -> None:
     folder.split = ["b.jpg", "c.jpg"]
     batch = folder.read()

@@ -120,6 +120,19 @@ def test_photos_elsewhere_under_another_name(home: Path, tmp_path: Path) -> None
     assert read(home).images.height == 5
 
 
+@pytest.mark.parametrize("name", ["unique_id.csv", "image_concept_index.csv", "image_paths.csv"])
+def test_a_list_may_lie_in_either_folder_of_the_metadata(name: str, tmp_path: Path) -> None:
+    home = metadata_layout(tmp_path / "osf")
+    expected = read(home)
+    file = list_of(home, name)
+    folders = {"Concept-specific", "Image-specific"}
+    [other] = folders - {file.parent.name}
+    file.rename(file.parent.parent / other / name)
+    batch = read(home)
+    assert batch.images.equals(expected.images)
+    assert batch.concepts.equals(expected.concepts)
+
+
 def test_a_part_of_the_photos_is_taken_and_the_rest_is_told(home: Path) -> None:
     for name in ("aardvark_02s.jpg", "bat1_01b.jpg"):
         list_of(home, name).unlink()
