@@ -13,6 +13,7 @@ from ingest.sources import Sources
 from ingest.variants.base import ImageItem, Inapplicable, TextItem
 from vdb.errors import InputError, NotFoundError, VdbError
 from vdb.lookup import Lookup
+from vdb.masks import no_masks
 from vdb.schema import ORIGINAL
 
 if TYPE_CHECKING:
@@ -79,13 +80,14 @@ class _ImageAltering:
     def __init__(self, db: Database, variants: Sequence[Wanted]) -> None:
         self._variants = {one.name: one for one in variants}
         self._sources = Sources(db)
-        self._masks = Masks(db) if any(one.needs("masks") for one in variants) else None
+        self._segmentations = {one.masks.segmentation for one in variants if one.masks is not None}
+        self._masks = Masks(db) if self._segmentations else None
         self._ready = _ready(db, variants, "image_variants", "image_id")
 
     def __call__(self, item: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
         image = _Once(partial(self._decoded, item["uri"], item["sha256"]))
         rows = _Once(partial(self._mask_rows, item["item_id"]))
-        segments = _Once(lambda: segments_of(rows(), image().size))
+        segments = {one: _Once(partial(_segments, rows, image, one)) for one in self._segmentations}
         for name in item["variants"]:
             yield name, partial(self._made, name, item["item_id"], image, rows, segments)
 
@@ -95,16 +97,19 @@ class _ImageAltering:
         item_id: str,
         image: _Once[Image.Image],
         rows: _Once[list[dict[str, Any]]],
-        segments: _Once[tuple[Segment, ...]],
+        segments: Mapping[str, _Once[tuple[Segment, ...]]],
     ) -> Image.Image:
         wanted = self._variants[name]
         if wanted.chosen is None:
             return image() if name == ORIGINAL else self._ready_made(name, item_id)
-        if not wanted.needs("masks"):
+        if wanted.masks is None:
             return _image(wanted.chosen, ImageItem(item_id, image().copy()))
-        if not rows():  # before anything is decoded
-            raise Inapplicable("no mask")
-        return _image(wanted.chosen, ImageItem(item_id, image().copy(), segments()))
+        asked = wanted.masks.segmentation
+        there = sorted({row["segmentation"] for row in rows()})
+        if asked not in there:  # before anything is decoded
+            instead = wanted.with_masks(there[0]) if there else ""
+            raise Inapplicable(no_masks(asked, there, instead))
+        return _image(wanted.chosen, ImageItem(item_id, image().copy(), segments[asked]()))
 
     def _decoded(self, uri: str, sha256: str) -> Image.Image:
         data = self._sources.read(uri)
@@ -116,6 +121,13 @@ class _ImageAltering:
 
     def _ready_made(self, name: str, item_id: str) -> Image.Image:
         return self._decoded(*_ready_row(self._ready, item_id, name, ("uri", "sha256")))
+
+
+def _segments(
+    rows: _Once[list[dict[str, Any]]], image: _Once[Image.Image], segmentation: str
+) -> tuple[Segment, ...]:
+    mine = [row for row in rows() if row["segmentation"] == segmentation]
+    return segments_of(mine, image().size)
 
 
 class _TextAltering:

@@ -67,7 +67,7 @@ def ingest(
     datasets : sequence of str
         Only items of these.
     limit : int, optional
-        Only the first so many items, by id.
+        Only the first so many items, by id as text, that can have one of the variants as far as the store tells.
     batch_size : int, optional
         Rows a forward pass; 32 by default. Halved by itself when memory runs out.
     workers : int, optional
@@ -118,11 +118,13 @@ def ingest(
         return report
     target = db.create_space(space, recipe)
     settle(db, target)
-    if len(plan.todo):
+    if len(plan.todo) or len(plan.unentered):
         sets = plan.todo["dataset"].unique().sort().to_list() if recipe.modality == "text" else []
         alter = altering(db, wanted, vocabularies(db, wanted, sets))
         with (
-            (progress or Silent()).task(space, plan.wanted, plan.stored) as task,
+            (progress or Silent()).task(
+                space, plan.wanted, plan.stored + plan.inapplicable
+            ) as task,
             Ledger(db, target, report, task, run_id, max_failures) as ledger,
         ):
             size = batch_size or _BATCH_SIZE

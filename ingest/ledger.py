@@ -49,7 +49,7 @@ class Ingested:
         Rows added by this run; what another process added meanwhile is not counted.
     failed : list of Failure
     inapplicable : dict of str to Counter of str
-        Variant -> reason -> number of items that cannot have it.
+        Variant -> reason -> number of items that cannot have it, those that the plan knew of among them.
     truncated : int
         Texts that did not fit in the model's context.
     """
@@ -61,6 +61,17 @@ class Ingested:
     failed: list[Failure] = field(default_factory=list)
     inapplicable: dict[str, Counter[str]] = field(default_factory=dict)
     truncated: int = 0
+
+    def __post_init__(self) -> None:
+        known = self.plan.cannot.group_by("variant", "reason").len().sort("variant", "reason")
+        for variant, reason, number in known.iter_rows():
+            self.cannot(variant, reason, number)
+
+    def cannot(self, variant: str, reason: str, number: int = 1) -> None:
+        """Count items that cannot have a variant; after so many reasons the rest are counted together."""
+        told = self.inapplicable.setdefault(variant, Counter())
+        known = reason in told or len(told) < _REASONS_TOLD
+        told[reason if known else "other reasons"] += number
 
 
 class Ledger:
@@ -99,6 +110,10 @@ class Ledger:
         self._counting = Lock()  # the writer's thread counts too
 
     def __enter__(self) -> Ledger:
+        known = self._report.plan.unentered
+        for some in known.iter_slices(_ENTRIES_AT_ONCE):
+            self._unfit = [Failure(*row) for row in some.iter_rows()]
+            self._enter_unfit()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,9 +136,7 @@ class Ledger:
     def cannot(self, row: Row, reason: str) -> None:
         """Take down that an item cannot have a variant; a few at a time go to the store, so memory stays flat."""
         with self._counting:
-            told = self._report.inapplicable.setdefault(row.variant, Counter())
-            known = reason in told or len(told) < _REASONS_TOLD
-            told[reason if known else "other reasons"] += 1
+            self._report.cannot(row.variant, reason)
             self._task.advance(done=1)
         self._unfit.append(Failure(row.item_id, row.variant, reason))
         if len(self._unfit) >= _ENTRIES_AT_ONCE:

@@ -17,6 +17,7 @@ from ingest.wanted import wanted_variants
 from vdb import books
 from vdb.errors import InputError, ModelError, VdbError
 from vdb.names import check_space_name
+from vdb.progress import Silent
 from vdb.schema import ORIGINAL
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ def _one(
 ) -> Outcome:
     try:
         with record as run_id:
+            (settings["progress"] or Silent()).say(f"loading {model} ...")
             encoder = load_encoder(model, options)
             if not wanted[
                 encoder.recipe.modality

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from vdb.database import Database
 
-_PREFERRED = ("panoptic", "instances")
-"""Of several segmentations: the one that covers every pixel once, then the one that has things only."""
-
 _COLUMNS = (
     "segmentation",
     "segment_id",
@@ -43,17 +40,9 @@ class Masks:
         self._lookup = Lookup(db.table("segments"), "image_id")
 
     def rows(self, image_id: str) -> list[dict[str, Any]]:
-        """Return the masks of one segmentation of an image, undecoded, by id.
-
-        The panoptic one if there is one, else instances, else the first other by name; an image without gives [].
-        """
+        """Return the masks of an image, of every segmentation, undecoded, by id; an image without gives []."""
         rows = self._lookup.rows(image_id, _COLUMNS).to_pylist()
-        if not rows:
-            return []
-        there = {row["segmentation"] for row in rows}
-        chosen = next((one for one in _PREFERRED if one in there), min(there))
-        mine = [row for row in rows if row["segmentation"] == chosen]
-        return sorted(mine, key=lambda row: str(row["segment_id"]))
+        return sorted(rows, key=lambda row: str(row["segment_id"]))
 
 
 def segments_of(rows: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> tuple[Segment, ...]:
@@ -62,7 +51,7 @@ def segments_of(rows: Sequence[Mapping[str, Any]], size: tuple[int, int]) -> tup
     Parameters
     ----------
     rows : sequence of mapping
-        As :meth:`Masks.rows` returns them.
+        As :meth:`Masks.rows` returns them, those of one segmentation.
     size : (int, int)
         Width and height of the decoded image, which is upright.
 

@@ -52,7 +52,9 @@ def read_bytes(uri: str) -> bytes:
         return Path(uri).read_bytes()
     except (OSError, ValueError, ArrowException) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(f"{uri} cannot be read: {' '.join(str(reason).split())}") from error
+        moved = "; if the images moved, add them again from where they are"
+        cure = moved if isinstance(error, FileNotFoundError) else ""
+        raise InputError(f"{uri} cannot be read: {' '.join(str(reason).split())}{cure}") from error
 
 
 def _read_range(archive: str, offset: int, size: int) -> bytes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
+from ingest.categories import by_category
 from ingest.variants.naming import Chosen, choose, split_names
 from ingest.variants.registry import all_variants
-from vdb.errors import InputError, NotFoundError
-from vdb.schema import ORIGINAL
+from vdb.errors import NotFoundError
+from vdb.masks import PANOPTIC, ByMasks, by_masks
+from vdb.schema import ORIGINAL, READY_MADE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from ingest.variants.taggers import Tagger
     from vdb.database import Database
     from vdb.recipe import Modality
-
-READY_MADE: dict[Modality, str] = {"image": "image_variants", "text": "caption_variants"}
-"""The tables of variants that somebody else made."""
-
-EACH = "each"
-"""The setting ``which`` of a variant over masks that stands for one variant a category of things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +50,19 @@ class Wanted:
         """Tell whether it has to know this beyond the item itself."""
         return self.chosen is not None and need in self.chosen.variant.needs
 
+    @property
+    def masks(self) -> ByMasks | None:
+        """What it asks of the masks of an image; None where it needs none."""
+        if self.chosen is None or not self.needs("masks"):
+            return None
+        return by_masks(self.chosen.settings) or ByMasks(PANOPTIC, None)
+
+    def with_masks(self, segmentation: str) -> str:
+        """Name the same variant by the masks of another segmentation; "" where it cannot be had."""
+        if self.chosen is None or "masks" not in self.chosen.settings:
+            return ""
+        return replace(self.chosen, settings={**self.chosen.settings, "masks": segmentation}).name
+
     def definition(self) -> dict[str, Any]:
         """Say everything that decides the outcome; for one that is computed."""
         if self.chosen is None:
@@ -86,7 +93,8 @@ def wanted_variants(
     Raises
     ------
     NotFoundError
-        A name is neither in the registry nor ready-made; near misses are suggested.
+        A name is neither in the registry nor ready-made, or a category or segmentation is not in the store; near
+        misses are suggested.
     InputError
         A setting is malformed, or a category is asked for where there are none.
     """
@@ -135,24 +143,8 @@ def _understood(
         raise NotFoundError.named("variant", name, known, "`vdb variants` lists them")
     chosen = choose(written)
     if chosen.variant.modality not in ready:  # what lies ready under the whole name comes first
-        for one in _each_category(db, chosen, datasets):
+        for one in by_category(db, chosen, datasets):
             yield Wanted(one.name, one.variant.modality, one, _tagger(one))
-
-
-def _each_category(db: Database, chosen: Chosen, datasets: Sequence[str]) -> list[Chosen]:
-    """Turn ``which=each`` into one variant a category of things; leave every other one as it is."""
-    if "masks" not in chosen.variant.needs or chosen.settings.get("which") != EACH:
-        return [chosen]
-    things = db.segments().filter(pl.col("is_thing"))
-    if datasets:
-        mine = db.images().filter(pl.col("dataset").is_in(datasets)).select("image_id")
-        things = things.join(mine, on="image_id", how="semi")
-    categories = things.select("category").unique().collect()["category"].sort().to_list()
-    if not categories:
-        raise InputError(
-            f"variant {chosen.name!r}: no image here has the mask of a thing; `vdb add coco --instances` adds some"
-        )
-    return [replace(chosen, settings={**chosen.settings, "which": one}) for one in categories]
 
 
 def _tagger(chosen: Chosen) -> Tagger | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from vdb import schema, tables
 from vdb.blobs import EMBEDDED
-from vdb.schema import FAILED, INAPPLICABLE, ORIGINAL, id_column
+from vdb.masks import ByMasks, by_masks, is_no_masks, segmentations, things
+from vdb.schema import FAILED, INAPPLICABLE, ORIGINAL, READY_MADE, id_column
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from vdb.database import Database
     from vdb.recipe import Modality
     from vdb.space import Space
@@ -20,7 +24,6 @@ OF_A_DATASET = tuple(
 )
 """The tables whose rows belong to a data set."""
 
-_READY_MADE: dict[Modality, str] = {"image": "image_variants", "text": "caption_variants"}
 _ITEMS: dict[Modality, str] = {"image": "images", "text": "captions"}
 
 
@@ -42,7 +45,7 @@ def datasets(db: Database) -> pl.DataFrame:
         for name, rows in counts.items()
     ]
     columns = ["images", "captions", "concepts", "pairs", "segments", "trials"]
-    columns += [*_READY_MADE.values(), "embedded"]
+    columns += [*READY_MADE.values(), "embedded"]
     wide = pl.concat(counted).pivot("table", index="dataset", values="len")
     return wide.select(
         "dataset",
@@ -62,9 +65,10 @@ def overview(db: Database) -> pl.DataFrame:
     -------
     pl.DataFrame
         ``dataset``, ``space``, ``model``, ``modality``, ``variant``, ``layers``, ``expected``, ``stored``, ``failed``,
-        ``inapplicable``, ``remaining``, ``fingerprint``. A variant that somebody else made is expected of the items
-        that have one, any other of each item of the data set. ``dataset`` is null for vectors whose item is not in
-        the store.
+        ``inapplicable``, ``remaining``, ``fingerprint``. Only variants that the space has a vector or an entry in the
+        ledger of, and the original where it has neither of any. A variant that somebody else made is expected of the
+        items that have one, one that takes out a category of the images with such a thing, any other of each item of
+        the data set. ``dataset`` is null for vectors whose item is not in the store.
     """
     grids = []
     expected: dict[Modality, pl.DataFrame] = {}
@@ -91,12 +95,14 @@ def _grid(db: Database, space: Space, items: pl.DataFrame) -> pl.DataFrame:
     rows = tables.read(space.table, [space.id_column, "variant"])
     stored = pl.DataFrame(rows).rename({space.id_column: "item_id"})
     ledger = db.failures().filter(pl.col("space") == space.name)
-    missing = ledger.select("item_id", "variant", "status").collect()
+    missing = ledger.select("item_id", "variant", "status", "reason").collect()
     if len(missing):  # an entry may outlive its cause when a run is killed
         missing = missing.join(stored, on=["item_id", "variant"], how="anti")
-    variants = {ORIGINAL, *stored["variant"].unique(), *missing["variant"].unique()}
+    variants = {*stored["variant"].unique(), *missing["variant"].unique()} or {ORIGINAL}
+    masked = _by_masks(db, variants) if recipe.modality == "image" else {}
+    missing = _with_no_masks(db, masked, items, stored, missing)
     cells = [
-        _expected(db, recipe.modality, items, variants),
+        _expected(db, recipe.modality, items, variants, masked),
         _count(stored, items).rename({"len": "stored"}),
         *(
             _count(missing.filter(pl.col("status") == status), items).rename({"len": status})
@@ -119,18 +125,62 @@ def _grid(db: Database, space: Space, items: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _by_masks(db: Database, variants: Collection[str]) -> dict[str, ByMasks]:
+    """Return what those of the variants that need masks ask of them."""
+    mine = (pl.col("modality") == "image") & pl.col("variant").is_in(list(variants))
+    defined = db.variants().filter(mine).select("variant", "definition").collect()
+    asked = {
+        name: by_masks(json.loads(definition).get("settings", {}))
+        for name, definition in defined.iter_rows()
+    }
+    return {name: one for name, one in asked.items() if one is not None}
+
+
+def _with_no_masks(
+    db: Database,
+    masked: Mapping[str, ByMasks],
+    items: pl.DataFrame,
+    stored: pl.DataFrame,
+    missing: pl.DataFrame,
+) -> pl.DataFrame:
+    """Replace the entries that say an image has no masks by what the store says now, as the next plan does."""
+    asked = {name: one.segmentation for name, one in masked.items() if one.category is None}
+    if not asked:
+        return missing
+    void = [reason for reason in missing["reason"].unique() if is_no_masks(reason)]
+    entered = missing.filter(~(pl.col("variant").is_in(list(asked)) & pl.col("reason").is_in(void)))
+    names = pl.DataFrame({"variant": list(asked), "segmentation": list(asked.values())})
+    pairs = items.select("item_id").join(names, how="cross")
+    without = pairs.join(segmentations(db), on=["item_id", "segmentation"], how="anti")
+    for known in (stored, entered):
+        without = without.join(known, on=["item_id", "variant"], how="anti")
+    told = without.select("item_id", "variant", status=pl.lit(INAPPLICABLE), reason=pl.lit(""))
+    return pl.concat([entered, told])
+
+
 def _expected(
-    db: Database, modality: Modality, items: pl.DataFrame, variants: set[str]
+    db: Database,
+    modality: Modality,
+    items: pl.DataFrame,
+    variants: Collection[str],
+    masked: Mapping[str, ByMasks],
 ) -> pl.DataFrame:
     """Count the items of each data set that each variant should have a vector of."""
     identity = pl.col(id_column(modality)).alias("item_id")
-    ready = db.read(_READY_MADE[modality]).select(identity, "variant").collect()
-    made = _count(ready, items).rename({"len": "expected"})
-    defined = db.variants().filter(pl.col("modality") == modality).collect()["variant"]
-    computed = sorted(variants.union(defined) - set(ready["variant"]))
+    ready = db.read(READY_MADE[modality]).select(identity, "variant")
+    ready = ready.filter(pl.col("variant").is_in(list(variants)))
+    made = ready.collect()
+    some = {name: one for name, one in masked.items() if one.category is not None}
+    having = [made]
+    if some:
+        names = pl.DataFrame([(name, *one) for name, one in some.items()], _ASKED, orient="row")
+        of_these = things(db).join(names, on=["segmentation", "category"])
+        having.append(of_these.select("item_id", "variant"))
+    counted = _count(pl.concat(having), items).rename({"len": "expected"})
+    computed = sorted(set(variants) - set(made["variant"]) - set(some))
     sizes = items.group_by("dataset").agg(expected=pl.len().cast(pl.Int64))
     every = sizes.join(pl.DataFrame({"variant": computed}, {"variant": pl.String}), how="cross")
-    return pl.concat([made, every.select(made.columns)])
+    return pl.concat([counted, every.select(counted.columns)])
 
 
 def _count(rows: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
@@ -139,6 +189,7 @@ def _count(rows: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     return known.group_by("dataset", "variant").agg(pl.len().cast(pl.Int64))
 
 
+_ASKED = {"variant": pl.String, "segmentation": pl.String, "category": pl.String}
 _SCHEMA = {
     "dataset": pl.String,
     "space": pl.String,

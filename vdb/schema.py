@@ -243,6 +243,10 @@ KEYED_BY: dict[str, tuple[str, ...]] = {
 """The columns whose values, joined by :func:`key_of`, are a row's key."""
 
 
+READY_MADE: dict[Modality, str] = {"image": "image_variants", "text": "caption_variants"}
+"""The tables of variants that somebody else made, by what they are variants of."""
+
+
 def key_of(*parts: str) -> str:
     r"""Join parts into one key; no two tuples of parts share a key.
 

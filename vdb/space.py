@@ -163,6 +163,7 @@ class Space:
 
     def _refuse_missing(self, missing: list[str], variant: str) -> None:
         if missing:
+            self._refuse_unknown(variant)
             raise NotFoundError(
                 f"space {self.name!r} has no {variant!r} vector of {len(missing)} of the ids asked for, "
                 f"{missing[0]!r} among them; `vdb ingest` stores what is missing"
@@ -170,7 +171,8 @@ class Space:
 
     def _refuse_unknown(self, variant: str) -> None:
         """Refuse a variant of which there is nothing, unless the whole space is empty."""
-        if variants := self.counts():
+        variants = self.counts()
+        if variants and variant not in variants:
             place = f"in space {self.name!r}"
             raise NotFoundError.named("variant", variant, variants, place=place)
 

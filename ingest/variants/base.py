@@ -116,7 +116,7 @@ class ImageItem:
     image : PIL.Image.Image
         Upright 8-bit RGB; not to be changed in place.
     segments : tuple of Segment
-        For variants that need ``masks``: never empty then, all of one segmentation (panoptic where there is one).
+        For variants that need ``masks``: never empty then, all of the segmentation that the setting ``masks`` names.
     """
 
     item_id: str
@@ -162,15 +162,15 @@ class TextItem:
     text : str
     tokens : tuple of Token
         For variants that need a ``tagger``; empty otherwise.
-    vocabulary : mapping of str to tuple of str
-        For variants that need a ``vocabulary``: words of the item's data set by what they can stand in for,
-        as :mod:`ingest.variants.vocabulary` makes it.
+    vocabulary : mapping of str to tuple
+        For variants that need a ``vocabulary``: words of the item's data set by what they can stand in for, and how
+        often they stand there, as :mod:`ingest.variants.vocabulary` makes it.
     """
 
     item_id: str
     text: str
     tokens: tuple[Token, ...] = ()
-    vocabulary: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    vocabulary: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,8 @@ class Variant:
         ``apply(item, rng, **settings)`` gives the altered PIL image (RGB) or text. Pure: no state, no clock, nothing
         random but ``rng``; safe in threads. Raises :class:`Inapplicable` where there is nothing to alter.
     parameters : mapping of str to Parameter
-        With :data:`SEED` under ``seed`` where ``apply`` draws (``apply`` itself is not handed ``seed``).
+        With :data:`SEED` under ``seed`` where ``apply`` draws, ``tagger`` and ``masks`` where it needs those (``apply``
+        itself is not handed these three: they come to it as the generator, the tokens and the segments).
     needs : frozenset of str
     version : int
         Raised whenever the same settings give another outcome: a part of the fingerprint.

@@ -72,7 +72,8 @@ class Chosen:
         Inapplicable
             There is nothing to alter.
         """
-        known = {"seed", "tagger"}  # seen to outside: they come to the generator and the tokens
+        # Seen to outside: they come to the generator, the tokens and the segments.
+        known = {"seed", "tagger", "masks"}
         settings = {name: value for name, value in self.settings.items() if name not in known}
         seed = int(self.settings.get("seed", 0))
         return self.variant.apply(item, rng_of(self.variant.name, seed, item.item_id), **settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import sys
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vdb.database import Database
+
+sys.path.insert(0, str(Path(__file__).parent))  # for what tests share: altered.py
 
 CHOICES = pa.schema(
     [

@@ -1,4 +1,4 @@
-"""Variants of images: one decode for all of an item, masks, files that lie ready, and items that cannot have one."""
+"""Variants of images: one decode for all of an item, files that lie ready, and items that cannot have one."""
 
 from __future__ import annotations
 
@@ -12,60 +12,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pytest
+from altered import ITEMS, Corners, count_decodes, features, ledger, offer, photo, vectors
 from PIL import Image
-from pycocotools import mask as coco_mask
 
-import ingest.altering
-from ingest.encoders import Prepared
 from ingest.extract import ingest as run
 from ingest.sources import member_uri
 from ingest.variants import Inapplicable, Variant, all_variants
 from vdb import items
 from vdb.blobs import embedded_uri
 from vdb.errors import InputError, NotFoundError, RecipeMismatchError
-from vdb.recipe import Layer, Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ingest.variants.base import ImageItem
     from vdb.database import Database
 
-# pycocotools.mask.decode's own, of NumPy 2's protocol.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-ITEMS = 12
 VARIANTS = ("original", "grayscale", "upside-down", "horizontal-flip")
-
-
-class Corners:
-    """The mean colour of an image, and that of its top left quarter."""
-
-    def __init__(self) -> None:
-        self.recipe = Recipe(
-            model="corners",
-            library="test",
-            source="test/corners",
-            revision="1",
-            weights="pretrained",
-            modality="image",
-            pooling="mean",
-            dtype="float32",
-            stored_dtype="float32",
-            layers=(Layer("all", 3, 0.0), Layer("corner", 3, 1.0)),
-        )
-
-    def prepare(self, item: Any) -> Prepared:
-        return Prepared(features(item))
-
-    def encode(self, batch: Sequence[Prepared]) -> np.ndarray:
-        return np.stack([one.data for one in batch])
-
-
-def features(image: Image.Image) -> np.ndarray:
-    pixels = np.asarray(image, np.float32) + 1
-    corner = pixels[: image.height // 2, : image.width // 2]
-    return np.concatenate([pixels.mean((0, 1)), corner.mean((0, 1))]).astype(np.float32)
 
 
 @pytest.fixture
@@ -77,36 +40,8 @@ def db(make_study: Callable[..., Database], tmp_path: Path) -> Database:
 def decodes(monkeypatch: pytest.MonkeyPatch) -> Counter[bytes]:
     """How often each content was decoded."""
     counted: Counter[bytes] = Counter()
-    decode = ingest.altering.decode
-
-    def counting(data: bytes) -> Image.Image:
-        counted[hashlib.sha256(data).digest()] += 1
-        return decode(data)
-
-    monkeypatch.setattr(ingest.altering, "decode", counting)
+    count_decodes(monkeypatch, counted)
     return counted
-
-
-def offer(
-    monkeypatch: pytest.MonkeyPatch, name: str, apply: Any, needs: Sequence[str] = ()
-) -> None:
-    variant = Variant(name, "image", "semantic", "For a test.", apply, needs=frozenset(needs))  # type: ignore[arg-type]
-    monkeypatch.setitem(all_variants(), name, variant)
-
-
-def photo(db: Database, image_id: str) -> Image.Image:
-    [uri] = db.images().filter(pl.col("image_id") == image_id).collect()["uri"]
-    return Image.open(uri).convert("RGB")
-
-
-def vectors(db: Database, variant: str) -> dict[str, np.ndarray]:
-    ids, layers = db.space("s").matrices(variant=variant)
-    return dict(zip(ids, np.concatenate(layers, axis=1), strict=True))
-
-
-def ledger(db: Database) -> list[tuple[str, str, str, str]]:
-    rows = db.failures().select("item_id", "variant", "status", "reason").collect()
-    return sorted(rows.iter_rows())
 
 
 def test_every_variant_is_that_of_the_decoded_image_and_each_image_is_decoded_once(
@@ -139,10 +74,10 @@ def test_what_is_there_is_not_made_again(db: Database, decodes: Counter[bytes]) 
     decodes.clear()
     report = run(db, Corners(), space="s", variants=VARIANTS)
     assert report.plan.rows == {
-        "original": (ITEMS, 4),
-        "grayscale": (ITEMS, 8),
-        "horizontal-flip": (ITEMS, 0),
-        "upside-down": (ITEMS, 0),
+        "original": (ITEMS, 4, 0),
+        "grayscale": (ITEMS, 8, 0),
+        "horizontal-flip": (ITEMS, 0, 0),
+        "upside-down": (ITEMS, 0, 0),
     }
     lists = dict(report.plan.todo.select("item_id", "variants").iter_rows())
     turned = ["horizontal-flip", "upside-down"]
@@ -170,151 +105,6 @@ def test_a_variant_cannot_spoil_the_image_for_the_others(
     for image_id, values in vectors(db, "upside-down").items():
         turned = photo(db, image_id).transpose(Image.Transpose.ROTATE_180)
         np.testing.assert_allclose(values, features(turned), atol=1e-3)
-
-
-# Masks
-
-
-def segment(image_id: str, name: str, mask: np.ndarray, **more: Any) -> dict[str, Any]:
-    encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
-    row = {
-        "image_id": image_id,
-        "segment_id": name,
-        "segmentation": "panoptic",
-        "category": "dog",
-        "is_thing": True,
-        "is_crowd": False,
-        "height": mask.shape[0],
-        "width": mask.shape[1],
-        "counts": encoded["counts"].decode(),
-        "dataset": "study",
-        "source": "test",
-    }
-    return {**row, **more}
-
-
-def left_half(db: Database, image_id: str) -> np.ndarray:
-    image = photo(db, image_id)
-    mask = np.zeros((image.height, image.width), bool)
-    mask[:, : image.width // 2] = True
-    return mask
-
-
-def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A variant ``masked`` that blackens what its masks cover, and the segments it was shown."""
-    shown: dict[str, Any] = {}
-
-    def masked(item: ImageItem, _: np.random.Generator) -> Image.Image:
-        shown[item.item_id] = item.segments
-        pixels = np.array(item.image)
-        for one in item.segments:
-            pixels[one.mask] = 0
-        return Image.fromarray(pixels)
-
-    offer(monkeypatch, "masked", masked, ["masks"])
-    return shown
-
-
-def test_masks_reach_the_variant_and_images_without_any_are_not_even_decoded(
-    db: Database, monkeypatch: pytest.MonkeyPatch, decodes: Counter[bytes]
-) -> None:
-    shown = seen(monkeypatch)
-    rows = [segment(f"img-{i:05d}", "1", left_half(db, f"img-{i:05d}")) for i in range(3)]
-    items.add(db, {"segments": pl.DataFrame(rows)})
-    report = run(db, Corners(), space="s", variants=["masked"], max_failures=0)
-    assert (report.stored, report.failed) == (3, [])
-    assert report.inapplicable == {"masked": {"no mask": ITEMS - 3}}
-    assert sum(decodes.values()) == 3
-    for image_id, values in vectors(db, "masked").items():
-        pixels = np.array(photo(db, image_id))
-        pixels[left_half(db, image_id)] = 0
-        np.testing.assert_allclose(values, features(Image.fromarray(pixels)), atol=1e-3)
-        assert [one.category for one in shown[image_id]] == ["dog"]
-    told = [(f"img-{i:05d}", "masked", "inapplicable", "no mask") for i in range(3, ITEMS)]
-    assert ledger(db) == told
-
-
-def test_an_image_that_is_given_masks_later_is_struck_from_the_ledger(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen(monkeypatch)
-    run(db, Corners(), space="s", variants=["masked"], limit=2)
-    assert len(ledger(db)) == 2
-    items.add(
-        db, {"segments": pl.DataFrame([segment("img-00001", "1", left_half(db, "img-00001"))])}
-    )
-    report = run(db, Corners(), space="s", variants=["masked"], limit=2)
-    assert (report.stored, report.inapplicable) == (1, {"masked": {"no mask": 1}})
-    assert [row[0] for row in ledger(db)] == ["img-00000"]
-
-
-def test_one_segmentation_an_image_the_panoptic_one_first(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shown = seen(monkeypatch)
-    offered = {
-        "img-00000": ["instances", "by-hand", "panoptic"],
-        "img-00001": ["by-hand", "instances", "also-by-hand"],
-        "img-00002": ["by-hand", "also-by-hand"],
-    }
-    rows = [
-        segment(image, f"{n}-{i}", left_half(db, image), segmentation=name, category=f"{name}-{i}")
-        for image, names in offered.items()
-        for n, name in enumerate(names)
-        for i in (1, 0)
-    ]
-    items.add(db, {"segments": pl.DataFrame(rows)})
-    run(db, Corners(), space="s", variants=["masked"], limit=3)
-    chosen = {image: [one.category for one in segments] for image, segments in shown.items()}
-    expected = zip(offered, ("panoptic", "instances", "also-by-hand"), strict=True)
-    assert chosen == {image: [f"{name}-0", f"{name}-1"] for image, name in expected}
-
-
-def test_a_mask_of_another_size_is_a_failure_and_the_original_goes_in(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen(monkeypatch)
-    turned = left_half(db, "img-00001").T  # 41 x 40: as drawn before an EXIF tag turned the photo
-    rows = [segment("img-00000", "7", np.ones((3, 5))), segment("img-00001", "8", turned)]
-    items.add(db, {"segments": pl.DataFrame(rows)})
-    report = run(db, Corners(), space="s", variants=["masked,original"], limit=2)
-    assert {(one, variant) for one, variant, _ in report.failed} == {
-        ("img-00000", "masked"),
-        ("img-00001", "masked"),
-    }
-    reasons = {item: reason for item, _, _, reason in ledger(db)}
-    assert reasons["img-00000"].startswith(
-        "its mask '7' has 5 x 3 pixels, the upright image 40 x 40: "
-    )
-    assert (
-        "40 x 41 pixels, the upright image 41 x 40 (turned by its EXIF tag?)"
-        in reasons["img-00001"]
-    )
-    assert len(vectors(db, "original")) == 2
-
-
-def test_each_stands_for_every_category_of_things_of_the_chosen_data_sets(db: Database) -> None:
-    half = {i: left_half(db, f"img-{i:05d}") for i in range(3)}
-    rows = [
-        segment("img-00000", "1", half[0], category="dog"),
-        segment("img-00001", "1", half[1], category="traffic light"),
-        segment("img-00001", "2", ~half[1], category="grass", is_thing=False),
-        segment("img-00002", "1", half[2], category="dog"),
-    ]
-    items.add(db, {"segments": pl.DataFrame(rows)})
-    report = run(db, Corners(), space="s", variants=["object-removed:fill=blur:which=each"])
-    names = {which: f"object-removed:which={which}:fill=blur" for which in ("dog", "traffic light")}
-    assert set(report.plan.rows) == set(names.values())
-    assert sorted(vectors(db, names["dog"])) == ["img-00000", "img-00002"]
-    assert sorted(vectors(db, names["traffic light"])) == ["img-00001"]
-    assert {status for _, _, status, _ in ledger(db)} == {"inapplicable"}
-    assert len(ledger(db)) == 2 * ITEMS - 3
-
-
-def test_each_without_masks_is_told(db: Database) -> None:
-    with pytest.raises(InputError, match="no image here has the mask of a thing"):
-        run(db, Corners(), space="s", variants=["object-removed:which=each"])
-    assert db.spaces().collect().is_empty()
 
 
 # What fails, and what cannot be
@@ -395,7 +185,7 @@ def test_ready_made_files_are_asked_for_by_name_and_checked_by_their_hash(
     items.add(db, {"image_variants": pl.DataFrame(rows, schema=columns, orient="row")})
     (tmp_path / "painted-7.png").write_bytes(b"otherwise")
     report = run(db, Corners(), space="s", variants=["inpainted,original"])
-    assert report.plan.rows == {"original": (ITEMS, 0), "inpainted": (3, 0)}
+    assert report.plan.rows == {"original": (ITEMS, 0, 0), "inpainted": (3, 0, 0)}
     there = vectors(db, "inpainted")
     assert sorted(there) == ["img-00002", "img-00005"]
     for i in (2, 5):
@@ -434,7 +224,7 @@ def test_a_dry_run_defines_nothing_and_counts_the_rows_of_each(db: Database) -> 
     root = Path(db.uri)
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     report = run(db, Corners(), space="s", variants=VARIANTS, limit=5, dry_run=True)
-    assert report.plan.rows == dict.fromkeys(sorted(VARIANTS), (5, 0))
+    assert report.plan.rows == dict.fromkeys(sorted(VARIANTS), (5, 0, 0))
     assert report.plan.bytes_to_write == 5 * 4 * 6 * 4
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 

@@ -273,15 +273,38 @@ def test_ready_made_texts_are_expected_of_those_that_have_one(db: Database) -> N
     columns = ["caption_id", "variant", "text", "dataset", "source"]
     items.add(db, {"caption_variants": pl.DataFrame(rows, schema=columns, orient="row")})
     report = run(db, Letters(), space="s", variants=["paraphrase"])
-    assert report.plan.rows == {"paraphrase": (2, 0)}
+    assert report.plan.rows == {"paraphrase": (2, 0, 0)}
     for one, text in (("cap-00004", "one thing"), ("cap-00009", "another thing")):
         np.testing.assert_array_equal(vectors(db, "paraphrase")[one], letters(text))
-    assert run(db, Letters(), space="s", variants=["paraphrase"], limit=5).plan.rows == {
-        "paraphrase": (1, 1)
+    # Of those that have one, not of all: the first of them has the fifth id.
+    assert run(db, Letters(), space="s", variants=["paraphrase"], limit=1).plan.rows == {
+        "paraphrase": (1, 1, 0)
     }
     both = wanted_variants(db, ["grayscale"])
     assert both["image"][0].chosen is not None
     assert both["text"][0].ready_made
+
+
+def test_a_caption_that_cannot_have_a_variant_is_not_tagged_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def picky(item: TextItem, _: np.random.Generator) -> str:
+        asked.append(item.item_id)
+        if item.item_id < "cap-00003":
+            raise Inapplicable("it is too early")
+        return "later"
+
+    variant = Variant("picky", "text", "semantic", "For a test.", picky)
+    monkeypatch.setitem(all_variants(), "picky", variant)
+    first = run(db, Letters(), space="s", variants=["picky"])
+    asked.clear()
+    again = run(db, Letters(), space="s", variants=["picky"])
+    assert asked == []
+    assert again.plan.rows == {"picky": (len(first.plan.todo), first.stored, 3)}
+    assert (again.stored, again.plan.remaining) == (0, 0)
+    assert again.inapplicable == first.inapplicable == {"picky": {"it is too early": 3}}
 
 
 # What is asked for

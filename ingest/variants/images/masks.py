@@ -11,16 +11,18 @@ from scipy import ndimage
 from ingest.variants.base import ImageItem, Inapplicable, Need, Parameter, Segment, Variant
 from ingest.variants.images.fills import FILL, fill_in, libraries
 from vdb.errors import InputError
+from vdb.masks import ALL, LARGEST, PANOPTIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-LARGEST: Final = "largest"
-ALL: Final = "all"
 _MARGIN: Final = Parameter(
     0.0, "how far beyond its mask it is removed, in shorter sides", low=0, high=1
+)
+_SEGMENTATION: Final = Parameter(
+    PANOPTIC, "the segmentation that is used: panoptic, instances, ..."
 )
 
 
@@ -158,7 +160,7 @@ VARIANTS = (
         "semantic",
         "Things alone, the rest filled.",
         things_only,
-        {"fill": FILL},
+        {"fill": FILL, "masks": _SEGMENTATION},
         _MASKS,
         libraries=libraries,
     ),
@@ -168,7 +170,7 @@ VARIANTS = (
         "semantic",
         "Stuff alone, the rest filled.",
         stuff_only,
-        {"fill": FILL, "margin": _MARGIN},
+        {"fill": FILL, "margin": _MARGIN, "masks": _SEGMENTATION},
         _MASKS,
         libraries=libraries,
     ),
@@ -182,6 +184,7 @@ VARIANTS = (
             "which": Parameter(LARGEST, f"{LARGEST}, {ALL}, or a category"),
             "fill": FILL,
             "margin": _MARGIN,
+            "masks": _SEGMENTATION,
         },
         _MASKS,
         libraries=libraries,
@@ -192,7 +195,8 @@ VARIANTS = (
         "semantic",
         "Things in black on white.",
         silhouette,
-        needs=_MASKS,
+        {"masks": _SEGMENTATION},
+        _MASKS,
     ),
 )
 """The variants by masks."""
