@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 NUMBERS: Final = ("singular", "plural")
 """The keys of a vocabulary; the index is ``Token.plural``."""
 
+COUNTS: Final = ("singular_counts", "plural_counts")
+"""The keys of how often each of them stands in the captions, in the same order."""
+
 ARTICLES: Final = "articles"
 """The key of the indefinite articles that a data set uses: an invented language may lack ``an``."""
 
@@ -21,6 +24,9 @@ _INDEFINITE: Final = ("a", "an")
 
 LONGEST: Final = 1_000
 """Nouns of each number that a vocabulary holds: the most frequent ones."""
+
+RARE: Final = 1_000
+"""A noun that stands less than once in so many captions is left out: of those, a tagger's mistakes are many."""
 
 _LONGEST_COMPOUND: Final = 3
 
@@ -42,7 +48,7 @@ class Compound(NamedTuple):
     plural: bool
 
 
-def build(texts: Iterable[str], tagger: Tagger) -> dict[str, tuple[str, ...]]:
+def build(texts: Iterable[str], tagger: Tagger) -> dict[str, tuple[Any, ...]]:
     """Collect the nouns of a data set; the order of the texts plays no part.
 
     Parameters
@@ -55,22 +61,27 @@ def build(texts: Iterable[str], tagger: Tagger) -> dict[str, tuple[str, ...]]:
     -------
     dict
         ``singular`` and ``plural``, each at most 1,000 nouns in small letters, the most frequent first and equally
-        frequent ones by the alphabet. Nouns in a row, up to three, are one. A noun with anything but letters, hyphens
-        and apostrophes, or with a single letter, is left out. ``articles``: which of ``a`` and ``an`` there are.
+        frequent ones by the alphabet; ``singular_counts`` and ``plural_counts``, how often each stands there. Nouns in
+        a row, up to three, are one. A noun that stands there less than once in 1,000 captions, one with anything but
+        letters, hyphens and apostrophes, or with a single letter, is left out. ``articles``: which of ``a`` and ``an``
+        there are.
     """
     counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
     articles: set[str] = set()
+    read = 0
     for text in texts:
+        read += 1
         tokens = tagger.tag(text)
         articles |= {token.text.lower() for token in tokens}.intersection(_INDEFINITE)
         for compound in compounds(tokens):
             if _is_fit(compound):
                 counts[compound.plural][compound.text.lower()] += 1
-    nouns = {
-        number: tuple(sorted(count, key=lambda word: (-count[word], word))[:LONGEST])
-        for number, count in zip(NUMBERS, counts, strict=True)
-    }
-    return nouns | {ARTICLES: tuple(sorted(articles))}
+    made: dict[str, tuple[Any, ...]] = {}
+    for number, key, count in zip(NUMBERS, COUNTS, counts, strict=True):
+        common = [word for word, times in count.items() if times * RARE >= read]
+        made[number] = tuple(sorted(common, key=lambda word: (-count[word], word))[:LONGEST])
+        made[key] = tuple(count[word] for word in made[number])
+    return made | {ARTICLES: tuple(sorted(articles))}
 
 
 def compounds(tokens: Sequence[Token]) -> list[Compound]:

@@ -20,6 +20,7 @@ HOSTILE = st.one_of(st.text(), st.lists(PIECES).map("".join))
     [
         ("A dog isn't here.", "A|dog|is|n't|here|."),
         ("The man's dogs' beds, it\u2019s said", "The|man|'s|dogs|'|beds|,|it|\u2019s|said"),
+        ("the man 's dog is n\u2019t 'small'", "the|man|'s|dog|is|n\u2019t|'|small|'"),
         ("can't won't I'm we'll", "ca|n't|wo|n't|I|'m|we|'ll"),
         ("(a well-worn, cat/dog)...", "(|a|well-worn|,|cat|/|dog|)|..."),
         ("$5 at 7:30 for 1,000 or 2.5 in the U.S.", "$|5|at|7:30|for|1,000|or|2.5|in|the|U.S."),

@@ -6,19 +6,25 @@ import json
 import os
 import re
 from collections import Counter
+from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.demo.lexicon import NAMES
 from ingest.variants import VARIANTS, Inapplicable, choose
 from ingest.variants.base import TextItem, Token
 from ingest.variants.taggers import find_tagger
 from ingest.variants.taggers.words import cut
-from ingest.variants.vocabulary import LONGEST, build
+from ingest.variants.vocabulary import LONGEST, RARE, build
 
+if TYPE_CHECKING:
+    from ingest.variants.taggers import Tagger
+
+COMMA = Token(",", "PUNCT", ",", 0)
 NAMES_OF_VARIANTS = [name for name, one in VARIANTS.items() if one.modality == "text"]
 CHOICES = [
     *NAMES_OF_VARIANTS,
@@ -133,16 +139,30 @@ def test_a_vocabulary_counts_and_does_not_hang_on_the_order() -> None:
     assert made["singular"][:2] == ("dog", "tennis racket")  # both twice, by the alphabet
     assert set(made["singular"][2:]) == {"apple", "elk"}
     assert made["plural"] == ("owls", "dogs")
+    assert made["singular_counts"] == (2, 2, 1, 1)
+    assert made["plural_counts"] == (2, 1)
     assert made["articles"] == ("a", "an")
     assert build(iter(texts[::-1]), find_tagger("hanta")) == made
     assert json.loads(json.dumps(made)) == {key: list(words) for key, words in made.items()}
 
 
 def test_a_vocabulary_is_bounded() -> None:
-    texts = list(NAMES)
-    assert len(texts) > LONGEST
-    assert len(build(texts, find_tagger("demo"))["singular"]) == LONGEST
-    assert build([], find_tagger("demo")) == {"singular": (), "plural": (), "articles": ()}
+    words = ["".join(letters) for letters in product("abcdefghijk", repeat=3)]
+    assert len(words) > LONGEST
+    tokens = [Token(word, "NOUN", word, 0) for word in words]
+    one_by_one = SimpleNamespace(tag=lambda _: [x for token in tokens for x in (token, COMMA)])
+    made = build(["one text"], cast("Tagger", one_by_one))
+    assert made["singular"] == tuple(words[:LONGEST])
+    assert made["singular_counts"] == (1,) * LONGEST
+    nothing = {"singular": (), "singular_counts": (), "plural": (), "plural_counts": ()}
+    assert build([], find_tagger("demo")) == nothing | {"articles": ()}
+
+
+@pytest.mark.parametrize(("others", "kept"), [(RARE - 1, True), (RARE, False)])
+def test_a_noun_that_is_rare_is_left_out(others: int, kept: bool) -> None:
+    made = build(["a dog"] * others + ["an elk"], find_tagger("hanta"))
+    assert made["singular"] == (("dog", "elk") if kept else ("dog",))
+    assert made["singular_counts"] == ((others, 1) if kept else (others,))
 
 
 # ---- real captions

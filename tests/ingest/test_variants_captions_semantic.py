@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,9 @@ def bare(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["scrambled", "scrambled:order=bigrams", "scrambled-phrases"])
 def test_a_scramble_keeps_every_word_and_the_shape_of_the_sentence(name: str) -> None:
-    written = PARK.replace("Paris/PROPN", "Paris/PROPN ,/PUNCT isn/AUX n't/PART it/PRON")
+    written = PARK.replace(
+        "Paris/PROPN", "Paris/PROPN ,/PUNCT isn/AUX n't/PART it/PRON Bo/PROPN 's/PART"
+    )
     before = tagged(written).text
     for index in range(200):
         after = apply(name, written, str(index))
@@ -103,6 +106,7 @@ def test_a_scramble_keeps_every_word_and_the_shape_of_the_sentence(name: str) ->
         assert after.endswith(".")
         assert after.count(",") == 1
         assert "isnn't" in after.lower()  # a contraction moves whole
+        assert "Bo's" in after
         assert "Paris" in after  # it does not stand first
         assert "A " not in after[1:]  # what had its capital for standing first loses it
 
@@ -163,12 +167,37 @@ def test_nouns_make_way_for_others_of_the_same_number() -> None:
 
 def test_an_article_follows_the_new_noun() -> None:
     seen = {apply("nouns-replaced", "A/DET cat/NOUN ./PUNCT", str(index)) for index in range(100)}
-    assert seen == {"An owl.", "A fire hydrant.", "A dog.", "A tree."}
+    assert seen == {"An owl.", "A dog.", "A tree."}
     item = tagged("a/DET cat/NOUN")
     without = TextItem(
         "c1", item.text, item.tokens, VOCABULARY | {"singular": ("owl",), "articles": ("a",)}
     )
     assert choose("nouns-replaced").apply(without) == "a owl"
+
+
+def drawn(written: str, vocabulary: dict[str, tuple[Any, ...]], times: int = 4000) -> Counter[str]:
+    item = tagged(written)
+    chosen = choose("nouns-replaced")
+    return Counter(
+        str(chosen.apply(TextItem(str(i), item.text, item.tokens, vocabulary)))
+        for i in range(times)
+    )
+
+
+def test_a_noun_comes_in_as_often_as_the_data_set_has_it() -> None:
+    words = {"singular": ("cat", "dog", "elk"), "singular_counts": (9, 6, 2)}
+    seen = drawn("cat/NOUN", words)  # cat itself cannot come in
+    assert seen.keys() == {"dog", "elk"}
+    assert abs(seen["dog"] - 3000) < 4 * (4000 * 0.75 * 0.25) ** 0.5
+    alike = drawn("cat/NOUN", {"singular": words["singular"]})  # words without counts
+    assert abs(alike["dog"] - 2000) < 4 * (4000 * 0.5 * 0.5) ** 0.5
+
+
+def test_a_single_word_makes_way_for_one_and_nouns_in_a_row_for_any() -> None:
+    words = {"singular": ("fire hydrant", "dog"), "singular_counts": (1, 1)}
+    assert set(drawn("cat/NOUN", words, 100)) == {"dog"}
+    assert set(drawn("bus/NOUN stop/NOUN", words, 100)) == {"dog", "fire hydrant"}
+    assert set(drawn("dog/NOUN", words, 100)) == {"fire hydrant"}  # there is no other
 
 
 def test_a_noun_that_says_where_stays() -> None:

@@ -17,7 +17,7 @@ from ingest.variants.captions.text import (
     lowered,
     units,
 )
-from ingest.variants.taggers.words import cut
+from ingest.variants.taggers.words import cut, is_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -74,7 +74,9 @@ def _scrambled(
 def _untagged(text: str) -> Iterator[Token]:
     """Cut a text into words and marks, whose parts of speech nobody asks for."""
     for word in cut(text):
-        mark = unicodedata.category(word.text[0])[0] == "P"
+        mark = unicodedata.category(word.text[0])[0] == "P" and not is_word(
+            word.text
+        )  # "'s" is none
         yield Token(word.text, "PUNCT" if mark else "X", word.text, word.start)
 
 

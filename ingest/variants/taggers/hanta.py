@@ -25,7 +25,7 @@ from vdb.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_RULES: Final = 1  # raised when the cutting, the table or the rules below give other tokens
+_RULES: Final = 2  # raised when the cutting, the table or the rules below give other tokens
 _MODEL: Final = "morphmodel_en.pgz"
 _LONGEST_WORD: Final = 40
 _LONGEST_SENTENCE: Final = 200  # words; its search adds logarithms up

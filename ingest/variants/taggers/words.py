@@ -21,7 +21,9 @@ class Word(NamedTuple):
 _INSIDE = re.compile(r"""[/;…—()\[\]"“”!?]+|\.{2,}|,(?!\d)|:(?!\d)|(?<=[a-z])\.(?=[A-Z])""")
 """Marks that part two words though no white space does: ``cat/dog``, ``dog.The``; not those of 7:30 and 1,000."""
 
-_CLITIC = re.compile(r"(?<=\w)(n['\u2019]t|['\u2019](?:s|re|ve|ll|d|m))$", re.IGNORECASE)
+_END = r"(?:n['\u2019]t|['\u2019](?:s|re|ve|ll|d|m))$"
+_CLITIC = re.compile(rf"(?<=\w){_END}", re.IGNORECASE)
+_CLITIC_ALONE = re.compile(_END, re.IGNORECASE)
 _INITIALS = re.compile(r"(?:\w\.)+\w")
 _TITLES = frozenset({"mr", "mrs", "ms", "dr"})
 
@@ -30,9 +32,9 @@ def cut(text: str) -> list[Word]:
     """Cut a text into words and marks; only white space is left out, so text and starts give it back.
 
     Parted from a word are the marks around it and the ends of contractions (``isn't`` is ``is``, ``n't``; ``man's``
-    is ``man``, ``'s``). One word each stay what hyphens and apostrophes join, numbers (``1,000``, ``7:30``) and
-    initials (``U.S.``). Equal marks in a row are one (``...``), and so are signs in a row (an emoji and what
-    modifies it).
+    is ``man``, ``'s``, also where a space parts them already). One word each stay what hyphens and apostrophes join,
+    numbers (``1,000``, ``7:30``) and initials (``U.S.``). Equal marks in a row are one (``...``), and so are signs in
+    a row (an emoji and what modifies it).
 
     >>> [word.text for word in cut("A well-worn dog isn't (here).")]
     ['A', 'well-worn', 'dog', 'is', "n't", '(', 'here', ')', '.']
@@ -50,6 +52,9 @@ def is_word(text: str) -> bool:
 
 def _cut_run(run: str, start: int) -> Iterator[Word]:
     """Cut what has no white space: the marks before, the words, the marks after."""
+    if _CLITIC_ALONE.match(run):
+        yield Word(run, start)
+        return
     letters = [index for index, char in enumerate(run) if char.isalnum()]
     if not letters:
         yield from _cut_marks(run, start)
