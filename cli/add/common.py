@@ -80,7 +80,10 @@ def add_batches(uri: str, batches: Iterator[Batch], *, embed: bool = False) -> N
     """Add what an adapter yields, and say what that came to."""
     from ingest.add import add_dataset
 
-    _, report = add_dataset(uri, batches, notice=say, embed=embed, progress=patient())
+    named: set[str] = set()
+    db, report = add_dataset(
+        uri, _noting(batches, named), notice=say, embed=embed, progress=patient()
+    )
     for table, rows in report.added.items():
         unchanged = report.unchanged[table]
         owners = [f"{n} in data set {name!r}" for name, n in report.shared.get(table, {}).items()]
@@ -90,3 +93,18 @@ def add_batches(uri: str, batches: Iterator[Batch], *, embed: bool = False) -> N
         say(f"images: the bytes of {report.embedded} are in the store now")
     if report.moved:
         say(f"images: {report.moved} were there under another path, which is now this one")
+    if not any(report.added.values()):
+        there = set(db.datasets()["dataset"])
+        for name in sorted(named - there):
+            say(
+                f"no data set {name!r} was made, as all of it was there; --prefix keeps the two apart"
+            )
+
+
+def _noting(batches: Iterator[Batch], named: set[str]) -> Iterator[Batch]:
+    """Pass batches on, and note the names of the data sets that their rows are of."""
+    for batch in batches:
+        for rows in batch.tables().values():
+            if "dataset" in rows.columns:
+                named.update(rows["dataset"].unique())
+        yield batch

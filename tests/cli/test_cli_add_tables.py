@@ -120,3 +120,24 @@ def test_images_of_a_bucket_go_through_a_model(
     answer = vdb_command("add", "manifest", "items.csv", "--root", f"{bucket}/set one")
     assert answer.code == 1
     assert answer.error.startswith("items.csv:2: '../secret.png' lies outside")
+
+
+def test_a_data_set_that_is_there_under_another_name_is_not_made_and_that_is_told(
+    tmp_path: Path, vdb_command: Command
+) -> None:
+    (tmp_path / "items.csv").write_text("caption_id,caption\n1,A dog.\n2,A cat.\n")
+    assert vdb_command("add", "manifest", "items.csv").err == "captions: 2 added\n"
+    answer = vdb_command("add", "manifest", "items.csv", "--name", "other")
+    assert (answer.code, answer.err.splitlines()) == (
+        0,
+        [
+            "captions: 0 added, 2 there already (2 in data set 'items')",
+            "no data set 'other' was made, as all of it was there; --prefix keeps the two apart",
+        ],
+    )
+    again = vdb_command("add", "manifest", "items.csv")
+    assert again.err == "captions: 0 added, 2 there already\n"
+    (tmp_path / "more.csv").write_text("caption_id,caption\n1,A dog.\n3,A cow.\n")
+    assert "no data set" not in vdb_command("add", "manifest", "more.csv").err
+    apart = vdb_command("add", "manifest", "items.csv", "--name", "other", "--prefix", "o/")
+    assert apart.err == "captions: 2 added\n"
