@@ -19,7 +19,7 @@ from vdb.errors import InputError, NotFoundError
 from vdb.keys import keys
 from vdb.overview import datasets
 from vdb.references import check_unreferred, give_away_concepts, used_concepts
-from vdb.schema import ORIGINAL, id_column
+from vdb.schema import ORIGINAL, READY_MADE, id_column
 from vdb.variants import vocabulary_keys
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from vdb.database import Database
     from vdb.space import Space
 
-_READY_MADE = {"image": "image_variants", "text": "caption_variants"}
 _ITEMS = {"image": "images", "text": "captions"}
 _A_DELETE = 20_000  # keys a commit
 
@@ -129,7 +128,7 @@ def _dataset_steps(db: Database, names: list[str]) -> Iterator[Step]:
         modality = space.recipe.modality
         items = db.read(_ITEMS[modality]).filter(mine)
         ids = items.select(item_id=id_column(modality)).collect()
-        ready = db.read(_READY_MADE[modality]).filter(mine)
+        ready = db.read(READY_MADE[modality]).filter(mine)
         made = ready.select("variant", item_id=id_column(modality)).collect()
         for label, held, table, key in _holdings(db, space):
             gone = _of_items(held, ids, made)
@@ -143,7 +142,7 @@ def _dataset_steps(db: Database, names: list[str]) -> Iterator[Step]:
     yield from _of_keys("blobs", "blobs", _needless(db, mine, mine))
     yield from _of_keys("variants", "variants", [schema.key_of(*one) for one in disused])
     whole = [col("dataset").isin(names)]
-    for table in ("trials", "pairs", "segments", *_READY_MADE.values(), *_ITEMS.values()):
+    for table in ("trials", "pairs", "segments", *READY_MADE.values(), *_ITEMS.values()):
         yield from _where(db, table, mine, whole)
     unused = db.concepts().filter(mine).join(used_concepts(db, names), on="concept_id", how="anti")
     concepts = unused.select(keys(("concept_id",))).collect().to_series()
@@ -185,7 +184,7 @@ def _variant_steps(db: Database, name: str) -> Iterator[Step]:
     yield from _where(db, "failures", mine, whole)
     yield from _of_keys("vocabularies", "meta", vocabulary_keys(db, variant=name))
     yield from _of_keys("blobs", "blobs", _needless(db, pl.lit(value=False), mine))
-    for table in (*_READY_MADE.values(), "variants"):
+    for table in (*READY_MADE.values(), "variants"):
         yield from _where(db, table, mine, whole)
 
 
@@ -222,7 +221,7 @@ def _unused(db: Database, mine: pl.Expr, left: set[tuple[str, str]]) -> list[tup
     variant and written nothing yet would lose it: nobody may add to the store meanwhile.
     """
     used = set(left)
-    for modality, table in _READY_MADE.items():
+    for modality, table in READY_MADE.items():
         others = db.read(table).filter(~mine).select("variant").unique().collect()
         used.update((modality, variant) for variant in others["variant"])
     return sorted(set(db.variants().select("modality", "variant").collect().iter_rows()) - used)
@@ -234,6 +233,6 @@ def _spaces(db: Database) -> list[Space]:
 
 def _variants(db: Database) -> set[str]:
     known = {name for space in _spaces(db) for name in space.counts()} - {ORIGINAL}
-    for table in ("variants", "failures", *_READY_MADE.values()):
+    for table in ("variants", "failures", *READY_MADE.values()):
         known.update(db.read(table).select("variant").unique().collect()["variant"])
     return known - {ORIGINAL}
