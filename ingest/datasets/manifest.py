@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,13 @@ from ingest.datasets.manifest_rows import (
     with_image_ids,
 )
 from ingest.datasets.manifest_variants import ready_made
+from vdb.errors import InputError
+from vdb.schema import ORIGINAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from ingest.datasets.manifest_files import Rows
 
 
 def manifest(
@@ -88,10 +93,11 @@ def manifest(
     content = with_content(rows, folder)
     ordinary, is_altered = pl.col("variant").is_null(), pl.col("variant").is_not_null()
     altered, rows = rows.filter(is_altered), rows.filter(ordinary)
-    captions = one_each(
-        rows.filter(pl.col("caption").is_not_null()), "caption_id", ["caption", "concept_id"]
-    )
-    images = one_each(content.filter(ordinary), "image_id", ["sha256", "concept_id"])
+    with _originals(read):
+        captions = one_each(
+            rows.filter(pl.col("caption").is_not_null()), "caption_id", ["caption", "concept_id"]
+        )
+        images = one_each(content.filter(ordinary), "image_id", ["sha256", "concept_id"])
     pairs = rows.filter(pl.col("image_id").is_not_null() & pl.col("caption_id").is_not_null())
     pairs = pairs.unique(["image_id", "caption_id"], keep="first", maintain_order=True)
     is_item = pl.col("image_path").is_not_null() | pl.col("caption").is_not_null()
@@ -125,6 +131,20 @@ def manifest(
         image_variants=made.image_variants,
         caption_variants=made.caption_variants,
     )
+
+
+@contextmanager
+def _originals(read: Rows) -> Iterator[None]:
+    """Tell of rows that contradict each other when one of them may have been meant for a variant."""
+    try:
+        yield
+    except InputError as error:
+        sources = read.frame.filter(pl.col("variant") == ORIGINAL)["source"]
+        if any(f" {source} " in str(error) for source in sources):
+            raise InputError(
+                f"{error} ({ORIGINAL!r} in the column variant makes a row an ordinary one, not an altered version)"
+            ) from None
+        raise
 
 
 def _notices(unused: list[str], pairs: pl.DataFrame, altered: pl.DataFrame) -> tuple[str, ...]:

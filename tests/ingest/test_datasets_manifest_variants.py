@@ -272,3 +272,20 @@ def test_hostile_ids_and_texts_go_through_the_store(
     pairs = db.read("pairs").select("image_id", "caption_id").collect()
     assert set(images.rows()) == set(pairs.rows()) == {(i, i) for i in items}
     assert set(db.read("concepts").collect()["concept_id"]) == set(items)
+
+
+def test_rows_called_original_that_contradict_others_say_what_original_makes_of_them(
+    folder: Path,
+) -> None:
+    (folder / "m.csv").write_text(
+        "caption_id,caption,variant\n1,A dog.,\n1,A DOG.,original\n2,A cat.,\n"
+    )
+    with pytest.raises(
+        InputError, match=r"m\.csv:2 and m\.csv:3 differ .*'original' in the column"
+    ):
+        next(manifest(folder / "m.csv"))
+    (folder / "m.csv").write_text(
+        "caption_id,caption,variant\n1,A dog.,\n1,A DOG.,\n2,A cat.,original\n"
+    )
+    with pytest.raises(InputError, match=r"give one of them another id$"):
+        next(manifest(folder / "m.csv"))
