@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from enum import StrEnum
@@ -14,18 +13,12 @@ from cli.options import DEFAULT_DB, Dataset, Db
 from cli.outcomes import tell
 from cli.progress import progress
 from cli.render import say
-from vdb.errors import VdbError
 
 if TYPE_CHECKING:
     from ingest.many import Outcome
 
 INTERRUPTED = 130
 _ORIGINAL = "original"  # vdb.schema.ORIGINAL: importing that would load pyarrow for `vdb --help`
-_SAYS_NOTHING = re.compile(
-    r"(?:models?|checkpoints?(?:-\d+)?|snapshots?|weights|outputs?|[0-9a-f]{40})",
-    re.IGNORECASE,
-)
-"""Names of directories that do not say which model they hold."""
 
 
 class PoolingOption(StrEnum):
@@ -90,7 +83,7 @@ def ingest(  # noqa: PLR0917 - a command's options
             envvar="VDB_LIMIT",
             min=1,
             metavar="N",
-            help="Only the first so many items, by id.",
+            help="Only the first so many items that can have one of the variants, by id as text (10 before 9).",
         ),
     ] = None,
     batch_size: Annotated[
@@ -229,8 +222,6 @@ def ingest(  # noqa: PLR0917 - a command's options
         found.append(outcome)
         tell(outcome, dry_run=dry_run)
 
-    if space is None:
-        _hint(model)
     try:
         ingest_models(
             store,
@@ -251,18 +242,7 @@ def ingest(  # noqa: PLR0917 - a command's options
     except KeyboardInterrupt:
         say("interrupted: what was stored is kept; the same command goes on from there")
         raise typer.Exit(INTERRUPTED) from None
+    if all(outcome.skipped for outcome in found):
+        raise typer.Exit(1)  # nothing at all was done
     if any(outcome.error or (outcome.report and outcome.report.failed) for outcome in found):
         raise typer.Exit(1)
-
-
-def _hint(models: list[str]) -> None:
-    """Point out the spaces that would be called after a directory whose name says nothing."""
-    from ingest.encoders.load import resolve
-
-    for model in models:
-        try:
-            _, target = resolve(model)
-        except VdbError:  # ingest tells it
-            continue
-        if target.directory is not None and _SAYS_NOTHING.fullmatch(target.model):
-            say(f"space {target.model!r}: give it a better name with --space NAME")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli import render
+from cli.folding import folded
 from cli.render import say
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from ingest.ledger import Ingested
     from ingest.many import Outcome
+    from ingest.plan import Plan, Rows
 
 _SHOWN = 5
 _VARIANTS = 20  # which=each may be a hundred
@@ -42,37 +44,47 @@ def _tell_error(outcome: Outcome) -> None:
 
 
 def _tell_plan(report: Ingested) -> None:
+    from ingest.plan import Rows
     from vdb.schema import ORIGINAL
 
     plan = report.plan
-    say(
-        f"{report.space}: {plan.wanted} rows, {plan.stored} there already, {plan.remaining} to do, "
-        f"{render.size(plan.bytes_to_write)} to write"
-    )
+    say(f"{report.space}: {_counts(plan)}, {render.size(plan.bytes_to_write)} to write")
     if len(plan.rows) > 1 or ORIGINAL not in plan.rows:
-        for variant, (wanted, stored) in plan.rows.items():
-            say(f"  {variant}: {wanted} rows, {stored} there already, {wanted - stored} to do")
+        for told, variants in folded(plan.rows).items():
+            several = f"{len(variants)} variants, " if len(variants) > 1 else ""
+            rows = Rows(*map(sum, zip(*(plan.rows[one][:] for one in variants), strict=True)))
+            say(f"  {told}: {several}{_counts(rows)}")
+    _tell_cannot(report)
+
+
+def _counts(rows: Plan | Rows) -> str:
+    cannot = f"{rows.inapplicable} cannot be, " if rows.inapplicable else ""
+    return f"{rows.wanted} rows, {rows.stored} there already, {cannot}{rows.remaining} to do"
 
 
 def _tell_report(report: Ingested) -> None:
     from vdb.schema import ORIGINAL
 
-    items = "captions" if report.modality == "text" else "images"
     truncated = f", {report.truncated} texts truncated" if report.truncated else ""
     say(
         f"{report.space}: {report.plan.stored} there before, {report.stored} stored, {len(report.failed)} failed"
         f"{truncated}"
     )
+    _tell_cannot(report)
+    for item, variant, reason in report.failed[:_SHOWN]:
+        say(f"  {item}{'' if variant == ORIGINAL else f' ({variant})'}: {reason}")
+    if len(report.failed) > _SHOWN:
+        say(f"  ... `vdb failures --space {report.space}` lists them all")
+
+
+def _tell_cannot(report: Ingested) -> None:
+    items = "captions" if report.modality == "text" else "images"
     cannot = [variant for variant in report.plan.rows if variant in report.inapplicable]
     for variant in cannot[:_VARIANTS]:
         reasons = report.inapplicable[variant]
         say(f"  {variant}: {reasons.total()} {items} cannot have it: {_in_words(reasons)}")
     if len(cannot) > _VARIANTS:
         say(f"  ... {len(cannot) - _VARIANTS} variants more; `vdb status` has the counts of all")
-    for item, variant, reason in report.failed[:_SHOWN]:
-        say(f"  {item}{'' if variant == ORIGINAL else f' ({variant})'}: {reason}")
-    if len(report.failed) > _SHOWN:
-        say(f"  ... `vdb failures --space {report.space}` lists them all")
 
 
 def _in_words(reasons: Counter[str]) -> str:

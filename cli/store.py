@@ -6,13 +6,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import render
+from cli.folding import folded
 from cli.options import DEFAULT_DB, Db, Format, Output, OutputFormat
 from cli.render import say
+from vdb.errors import NotFoundError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def status(db: Db = DEFAULT_DB, style: OutputFormat = Format.table, output: Output = None) -> None:
@@ -35,7 +40,9 @@ def status(db: Db = DEFAULT_DB, style: OutputFormat = Format.table, output: Outp
             typer.echo(render.as_table(datasets.select("dataset", *held)) + "\n")
         if spaces.is_empty():
             say("no space yet; `vdb ingest --model NAME` makes one")
-    told = spaces.drop("fingerprint", "modality")
+            if output is None:
+                return
+    told = _of_categories(spaces).drop("fingerprint", "modality")
     if (spaces["space"] == spaces["model"]).all():
         told = told.drop("model")
     if len(spaces) and not (spaces["inapplicable"] > 0).any():
@@ -43,11 +50,33 @@ def status(db: Db = DEFAULT_DB, style: OutputFormat = Format.table, output: Outp
     render.frame(spaces, style, output, told)
 
 
+def _of_categories(spaces: pl.DataFrame) -> pl.DataFrame:
+    """Add up the rows of variants that differ in a category alone, and give lost items a word."""
+    import polars as pl
+
+    groups = folded(spaces["variant"].unique().sort())
+    names = {one: group for group, members in groups.items() for one in members}
+    counts = ["expected", "stored", "failed", "inapplicable", "remaining"]
+    told = spaces.with_columns(
+        pl.col("dataset").fill_null("(items not in the store)"),
+        pl.col("variant").replace_strict(names, return_dtype=pl.String),
+    )
+    keys = ["dataset", "space", "variant"]
+    rest = [name for name in told.columns if name not in {*keys, *counts}]
+    added = told.group_by(keys, maintain_order=True).agg(
+        pl.col(rest).first(), pl.col(counts).sum(), pl.len().alias("variants")
+    )
+    many = pl.format("{} ({} categories)", "variant", "variants")
+    named = pl.when(pl.col("variants") > 1).then(many).otherwise("variant")
+    return added.with_columns(variant=named).select(spaces.columns)
+
+
 class Status(StrEnum):
     """What the ledger says of an item."""
 
     failed = "failed"
     inapplicable = "inapplicable"
+    all = "all"
 
 
 def failures(
@@ -59,30 +88,39 @@ def failures(
         ),
     ] = None,
     status: Annotated[
-        Status | None,
+        str,
         typer.Option(
             "--status",
             envvar="VDB_STATUS",
-            help="Only items that failed, or only those that cannot have a variant.",
+            metavar="failed|inapplicable|all",
+            help="Items that failed, those that cannot have a variant, or all.",
         ),
-    ] = None,
+    ] = Status.failed.value,
     style: OutputFormat = Format.table,
     output: Output = None,
 ) -> None:
-    """List the items that could not be ingested, and why.
+    """List the items that failed, and why; those that cannot have a variant with --status inapplicable.
 
     What failed is tried again by the next `vdb ingest`; what is inapplicable has nothing that the variant alters.
     """
     import vdb
 
+    if status not in list(Status):
+        raise NotFoundError.named("status", status, list(Status))
     store = vdb.open(db)
     import polars as pl
+
+    from vdb.schema import INAPPLICABLE
 
     ledger = store.failures()
     if space is not None:
         ledger = ledger.filter(pl.col("space") == store.space(space).name)
-    if status is not None:
-        ledger = ledger.filter(pl.col("status") == status.value)
+    if status == Status.failed:
+        others = ledger.filter(pl.col("status") == INAPPLICABLE).select(pl.len()).collect().item()
+        if others:
+            say(f"{others} more cannot have a variant: `vdb failures --status inapplicable`")
+    if status != Status.all:
+        ledger = ledger.filter(pl.col("status") == status)
     rows = ledger.sort("space", "item_id", "variant").collect()
     told = rows.select("space", "item_id", "variant", "status", "reason")
     render.frame(rows, style, output, told)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.encoders import load_encoder
 from ingest.encoders.load import resolve
 from ingest.extract import MAX_FAILURES, default_space, ingest
+from ingest.telling import telling_name
 from ingest.variants.naming import split_names
 from ingest.wanted import wanted_variants
 from vdb import books
@@ -111,7 +112,7 @@ def ingest_models(
     wanted = wanted_variants(db, variants, datasets)  # before any model is loaded
     outcomes: dict[int, Outcome] = {}
     for place, model in enumerate(models):
-        outcome = _at_once(model, wanted)
+        outcome = _at_once(model, wanted, space)
         if outcome is not None:
             outcomes[place] = outcome
             told(outcome)
@@ -164,7 +165,7 @@ def _one(
                 encoder.recipe.modality
             ]:  # only now known of an encoder that is not vdb's
                 return _skipped(model, encoder.recipe.modality)
-            target = space or default_space(encoder.recipe.model, options)
+            target = space or default_space(telling_name(model, encoder.recipe.model), options)
             return Outcome(
                 model, report=ingest(db, encoder, space=target, run_id=run_id, **settings)
             )
@@ -178,10 +179,14 @@ def _one(
         return _failed(model, named.with_traceback(error.__traceback__))
 
 
-def _at_once(model: str, wanted: Mapping[Modality, Sequence[Wanted]]) -> Outcome | None:
+def _at_once(
+    model: str, wanted: Mapping[Modality, Sequence[Wanted]], space: str | None
+) -> Outcome | None:
     """Tell of a model that means nothing, or has nothing to do, without loading it."""
     try:
         library, _ = resolve(model)
+        if space is None:
+            telling_name(model)
     except VdbError as error:
         return _failed(model, error)
     modality = _MODALITIES.get(library)

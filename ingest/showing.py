@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from ingest.altering import altering
+from ingest.categories import categories_of
 from ingest.defining import vocabularies
 from ingest.variants.base import Inapplicable
 from ingest.wanted import Wanted, wanted_variants
@@ -14,6 +15,8 @@ from vdb.errors import InputError, NotFoundError
 from vdb.schema import ORIGINAL, id_column
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vdb.database import Database
     from vdb.recipe import Modality
 
@@ -64,15 +67,31 @@ def _asked(db: Database, written: str, item_id: str) -> tuple[Wanted, dict[str, 
     for modality, variants in of_both.items():
         if not variants:
             continue
-        if len(variants) > 1:
-            names = ", ".join(one.name for one in variants)
-            raise InputError(f"{written!r} stands for several variants; name one of {names}")
         item = _item(db, modality, item_id)
+        if len(variants) > 1:
+            names = _of_item(db, variants, item)
+            raise InputError(f"{written!r} stands for several variants; name one of {names}")
         if item is not None:
             return variants[0], item
         known += _items(db, modality).select("item_id").collect()["item_id"].to_list()
     kind = "caption" if of_both["text"] else "image"
+    other: Modality = "image" if kind == "caption" else "text"
+    if not of_both[other] and _item(db, other, item_id) is not None:
+        is_one = "an image" if other == "image" else "a caption"
+        raise InputError(f"{item_id!r} is {is_one}; {written} alters {kind}s")
     raise NotFoundError.named(kind, item_id, known, place=f"for variant {written!r}")
+
+
+def _of_item(db: Database, variants: Sequence[Wanted], item: dict[str, Any] | None) -> str:
+    """List names of variants; of those that take out a category only the ones that the item has."""
+    masks = variants[0].masks
+    if item is None or masks is None:
+        return ", ".join(one.name for one in variants)
+    of_it = categories_of(db, masks.segmentation, image_id=item["item_id"])
+    mine = [one.name for one in variants if one.masks is not None and one.masks.category in of_it]
+    if not mine:
+        raise InputError(f"{item['item_id']!r} has no thing with a mask of {masks.segmentation}")
+    return ", ".join(mine)
 
 
 def _items(db: Database, modality: Modality) -> pl.LazyFrame:

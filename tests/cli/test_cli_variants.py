@@ -145,7 +145,12 @@ def test_a_caption_is_shown_as_two_lines(
         (("uppercase", "--id", "cap-0003"), "no caption 'cap-0003' for variant 'uppercase'; did"),
         (("grayscal", "--id", "img-00002"), "no variant 'grayscal'; did you mean grayscale"),
         (("original", "--id", "img-00002"), "'original' alters nothing"),
-        (("things-only", "--id", "img-00002"), "'img-00002' cannot have 'things-only': no mask"),
+        (
+            ("things-only", "--id", "img-00002"),
+            "'img-00002' cannot have 'things-only': no masks in the",
+        ),
+        (("grayscale", "--id", "cap-00002"), "'cap-00002' is a caption; grayscale alters images"),
+        (("uppercase", "--id", "img-00002"), "'img-00002' is an image; uppercase alters captions"),
         (("grayscale,blur", "--id", "img-00002"), "stands for several variants; name one of blur"),
     ],
 )
