@@ -74,7 +74,7 @@ class Patient:
         How long is long.
     """
 
-    def __init__(self, progress: Progress, seconds: float = 3.0) -> None:
+    def __init__(self, progress: Progress, seconds: float = 5.0) -> None:
         self._progress, self._seconds = progress, seconds
 
     def task(self, title: str, total: int | None, done: int = 0) -> LateTask:

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cli.add.common import Embed, Name, Prefix, add_batches, app, check_file, check_folder, pair
+from cli.add.common import (
+    Embed,
+    Name,
+    Prefix,
+    add_batches,
+    app,
+    check_file,
+    check_folder,
+    pair,
+    patient,
+)
 from cli.options import DEFAULT_DB, Db
 
 
@@ -55,4 +65,5 @@ def manifest(
     from ingest.datasets.manifest import manifest as adapter
 
     fields = dict(pair(one) for one in mapping or [])
-    add_batches(db, adapter(file, mapping=fields, name=name, prefix=prefix, root=root), embed=embed)
+    batches = adapter(file, mapping=fields, name=name, prefix=prefix, root=root, progress=patient())
+    add_batches(db, batches, embed=embed)

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cli.add.common import Embed, Name, Prefix, add_batches, app, check_file, check_folder, pair
+from cli.add.common import (
+    Embed,
+    Name,
+    Prefix,
+    add_batches,
+    app,
+    check_file,
+    check_folder,
+    pair,
+    patient,
+)
 from cli.options import DEFAULT_DB, Db
 
 
@@ -60,8 +70,7 @@ def trials(
     Or a row is an image_path (or image_id), a caption and a false_caption.
     """
     check_file(file)
-    if root is not None:
-        check_folder(root)
+    check_folder(root)
     from ingest.datasets.trials import trials as adapter
 
     batches = adapter(
@@ -71,5 +80,6 @@ def trials(
         name=name,
         prefix=prefix,
         root=root,
+        progress=patient(),
     )
     add_batches(db, batches, embed=embed)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ingest.datasets.manifest_files import Rows
+    from vdb.progress import Progress
 
 
 def manifest(
@@ -42,6 +43,7 @@ def manifest(
     name: str | None = None,
     prefix: str = "",
     root: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Batch]:
     """Read a manifest and the images it names, as one batch.
 
@@ -74,6 +76,8 @@ def manifest(
         The folder that paths are relative to and that no path may leave; the manifest's own unless
         given. Absolute paths are taken when they lie in it, so ``/`` admits any. A place in an
         object store, ``s3://bucket/photos``, will do too.
+    progress : Progress, optional
+        Who hears how many files are hashed.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def manifest(
     dataset = name or file.stem
 
     rows = with_caption_ids(with_image_ids(rows, prefix), prefix)
-    content = with_content(rows, folder)
+    content = with_content(rows, folder, progress)
     ordinary, is_altered = pl.col("variant").is_null(), pl.col("variant").is_not_null()
     altered, rows = rows.filter(is_altered), rows.filter(ordinary)
     with _originals(read):

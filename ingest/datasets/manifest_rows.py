@@ -16,6 +16,7 @@ from vdb.schema import ORIGINAL
 if TYPE_CHECKING:
     from ingest.datasets.files import Folder
     from ingest.datasets.manifest_files import Rows
+    from vdb.progress import Progress
 
 
 def said(read: Rows) -> pl.DataFrame:
@@ -124,7 +125,9 @@ def _hash_of(image_id: str, text: str) -> str:
     return sha256(f"{image_id}\0{text}".encode()).hexdigest()[:16]
 
 
-def with_content(rows: pl.DataFrame, folder: Folder) -> pl.DataFrame:
+def with_content(
+    rows: pl.DataFrame, folder: Folder, progress: Progress | None = None
+) -> pl.DataFrame:
     """Return the rows that have an image, with where it is and what it holds."""
     rows = rows.filter(pl.col("image_path").is_not_null())
     files = rows.unique("image_path", keep="first", maintain_order=True)
@@ -133,6 +136,6 @@ def with_content(rows: pl.DataFrame, folder: Folder) -> pl.DataFrame:
     content = files.select(
         "image_path",
         pl.Series("uri", paths, dtype=pl.String),
-        hash_files(paths, where).alias("sha256"),
+        hash_files(paths, where, progress).alias("sha256"),
     )
     return rows.join(content, on="image_path", how="left", maintain_order="left")

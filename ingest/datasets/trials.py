@@ -30,6 +30,8 @@ _SCORES = ("scores_0", "scores_1")
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from vdb.progress import Progress
+
 
 def trials(
     file: str | Path,
@@ -39,6 +41,7 @@ def trials(
     name: str | None = None,
     prefix: str = "",
     root: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Batch]:
     """Read forced choices, and the texts and images that stand in them, as one batch.
 
@@ -70,6 +73,8 @@ def trials(
         Put before each image, caption and trial id.
     root : path or URI, optional
         The folder that paths are relative to and that no path may leave; the file's own unless given.
+    progress : Progress, optional
+        Who hears how many files are hashed.
 
     Raises
     ------
@@ -87,7 +92,7 @@ def trials(
 
     items = _items(rows, prefix)
     captions = one_each(items.filter(pl.col("caption").is_not_null()), "caption_id", ["caption"])
-    images = one_each(with_content(items, folder), "image_id", ["sha256"])
+    images = one_each(with_content(items, folder, progress), "image_id", ["sha256"])
     rows = rows.with_columns(
         items.filter(pl.col("member") == member)["item_id"].alias(member) for member in MEMBERS
     )

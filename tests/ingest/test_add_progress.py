@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingest.add import add_dataset
-from ingest.datasets import coco, concepts, flickr8k, streams, things, webdataset
+from ingest.datasets import (
+    coco,
+    concepts,
+    flickr8k,
+    manifest,
+    streams,
+    things,
+    trials,
+    webdataset,
+)
 from vdb.progress import Silent
 
 if TYPE_CHECKING:
@@ -78,9 +87,24 @@ def _concepts(home: Path, listener: Listener) -> Any:
     return concepts(home / "all", progress=listener)
 
 
+def _manifest(home: Path, listener: Listener) -> Any:
+    return manifest(home / "items.csv", progress=listener)
+
+
+def _trials(home: Path, listener: Listener) -> Any:
+    return trials(home / "choices.csv", progress=listener)
+
+
 @pytest.mark.parametrize(
     ("kind", "read"),
-    [("coco", _coco), ("flickr8k", _flickr8k), ("things-main", _things), ("concepts", _concepts)],
+    [
+        ("coco", _coco),
+        ("flickr8k", _flickr8k),
+        ("things-main", _things),
+        ("concepts", _concepts),
+        ("manifest-csv", _manifest),
+        ("trials-csv", _trials),
+    ],
 )
 def test_photos_are_told_as_they_are_hashed(
     kind: str, read: Callable[[Path, Listener], Any], small: Any, tmp_path: Path
@@ -88,5 +112,6 @@ def test_photos_are_told_as_they_are_hashed(
     small.SMALL[kind](tmp_path)
     listener = Listener()
     (batch,) = read(tmp_path, listener)
-    assert listener.totals == {"files hashed": batch.images.height}
-    assert listener.steps["files hashed"][-1] == batch.images.height
+    files = batch.images.height + batch.image_variants.height
+    assert listener.totals == {"files hashed": files}
+    assert listener.steps["files hashed"][-1] == files
