@@ -97,7 +97,7 @@ class Segment:
     is_crowd : bool
         Many things under one mask.
     mask : (height, width) array of bool
-        In the pixels of the decoded image.
+        In the pixels of the decoded image, and of its size.
     """
 
     category: str

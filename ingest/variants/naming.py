@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from ingest.variants.base import rng_of
 from ingest.variants.registry import find_variant
@@ -38,10 +39,11 @@ class Chosen:
     def name(self) -> str:
         """What the column ``variant`` holds: the name, and each setting that is not the default.
 
-        However it was written, one choice has one name.
+        However it was written, one choice has one name, and :func:`choose` reads it again: in the value of a setting
+        ``,``, ``=`` and ``%``, and white space at its ends, are written as in a URI (``which=salt%2C pepper``).
         """
         told = [
-            f"{name}={value}"
+            f"{name}={escaped(str(value))}"
             for name, value in self.settings.items()
             if value != self.variant.parameters[name].default
         ]
@@ -82,6 +84,19 @@ class Chosen:
 _SETTING = re.compile(r":(?=[^:=]*=)")  # a value may hold a colon: tagger=spacy:en_core_web_sm
 
 
+_SPECIAL = re.compile(r"[%,=]|^\s+|\s+$")
+"""A colon is not: what comes after one is a setting only up to the ``=`` that a value cannot have."""
+
+
+def escaped(value: str) -> str:
+    """Write the value of a setting so that nothing in it can be taken for another setting or variant.
+
+    >>> escaped("salt, pepper"), escaped("a:fill=blur"), escaped("spacy:en_core_web_sm")
+    ('salt%2C pepper', 'a:fill%3Dblur', 'spacy:en_core_web_sm')
+    """
+    return _SPECIAL.sub(lambda found: quote(found.group(), safe=""), value)
+
+
 def fingerprint_of(definition: Mapping[str, Any]) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of a definition."""
     text = json.dumps(definition, sort_keys=True, ensure_ascii=False)
@@ -103,7 +118,7 @@ def split_names(written: Iterable[str]) -> list[str]:
 
 
 def choose(written: str) -> Chosen:
-    """Read one variant with settings: ``NAME``, or ``NAME:SETTING=VALUE:...``.
+    """Read one variant with settings: ``NAME``, or ``NAME:SETTING=VALUE:...``, a value as :func:`escaped` writes it.
 
     Raises
     ------
@@ -127,7 +142,7 @@ def choose(written: str) -> Chosen:
             )
         if key in given:
             raise InputError(f"variant {written!r}: {key} stands twice")
-        given[key] = value
+        given[key] = unquote(value)
     settings = {
         key: parameter.parse(f"variant {name!r}: {key}", given[key])
         if key in given

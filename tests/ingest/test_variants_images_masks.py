@@ -191,11 +191,14 @@ def test_what_cannot_be_altered_says_why(
     assert wanted in reason(written, segments)
 
 
-@pytest.mark.parametrize("written", ["things-only", "stuff-only", "object-removed", "silhouette"])
-def test_a_mask_of_another_size_is_a_failure(written: str) -> None:
-    odd = thing("cat", np.ones((WIDTH, HEIGHT), np.bool_))
-    with pytest.raises(InputError, match=r"mask of 'cat' has 40 x 50 pixels, the image 50 x 40"):
-        altered(written, [*SCENE, odd])
+@pytest.mark.parametrize("word", ["all", "largest"])
+def test_a_category_that_is_called_like_a_choice_is_refused(word: str) -> None:
+    there = [*SCENE, thing(word, VOID)]
+    with pytest.raises(InputError, match=rf"^it has a thing of a category called '{word}', .*name"):
+        altered(f"object-removed:which={word}", there)
+    assert np.array_equal(
+        altered("object-removed:which=cat", there), altered("object-removed:which=cat")
+    )
 
 
 def test_masks_may_lie_in_memory_by_columns() -> None:

@@ -69,8 +69,15 @@ def object_removed(
     ------
     Inapplicable
         There is no such thing, or nothing but.
+    InputError
+        There is a thing of a category ``all`` or ``largest``, and that word is asked for: it may mean either.
     """
     things = [segment for segment in item.segments if segment.is_thing and segment.mask.any()]
+    if which in (LARGEST, ALL) and any(thing.category == which for thing in things):
+        raise InputError(
+            f"it has a thing of a category called {which!r}, which `which={which}` does not mean: "
+            "give that category another name in its masks"
+        )
     if which == LARGEST:
         chosen = sorted(
             (thing for thing in things if not thing.is_crowd),
@@ -109,26 +116,13 @@ def covered(item: ImageItem, segments: Iterable[Segment]) -> NDArray[np.bool_]:
     ----------
     item : ImageItem
     segments : iterable of Segment
-        Of the item.
+        Of the item, and so of its size: whoever decodes masks sees to that.
 
     Returns
     -------
     (height, width) array of bool
-
-    Raises
-    ------
-    InputError
-        Any mask of the item, asked for or not, is not of the image's size.
     """
-    size = (item.image.height, item.image.width)
-    for segment in item.segments:
-        if segment.mask.shape != size:
-            there = " x ".join(map(str, segment.mask.shape[::-1]))
-            raise InputError(
-                f"a mask of {segment.category!r} has {there} pixels, the image {size[1]} x {size[0]}; "
-                "masks and image must be of one version"
-            )
-    union = np.zeros(size, np.bool_)
+    union = np.zeros((item.image.height, item.image.width), np.bool_)
     for segment in segments:
         union |= segment.mask
     return union
