@@ -46,6 +46,31 @@ def db(make_study: Callable[..., Database], tmp_path: Path) -> Database:
 
 
 @pytest.fixture
+def make_segments() -> Callable[..., None]:
+    """Add things of some categories to images, as masks of one pixel."""
+
+    def make(db: Database, of: dict[str, list[str]]) -> None:
+        rows = [
+            {"image_id": image, "segment_id": category, "category": category}
+            for image, categories in of.items()
+            for category in categories
+        ]
+        told = {
+            "segmentation": pl.lit("panoptic"),
+            "is_thing": pl.lit(value=True),
+            "is_crowd": pl.lit(value=False),
+            "height": pl.lit(1),
+            "width": pl.lit(1),
+            "counts": pl.lit("01"),
+            "dataset": pl.lit("study"),
+            "source": pl.lit("test"),
+        }
+        items.add(db, {"segments": pl.DataFrame(rows).with_columns(**told)})
+
+    return make
+
+
+@pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Install a distribution that offers variants: a module and its ``dist-info``, as pip leaves them."""
 
@@ -160,6 +185,17 @@ def test_what_cannot_be_shown_is_one_line(
     answer = vdb_command("variants", "show", *arguments, "--db", db.uri)
     assert answer.code == 1
     assert words in answer.error
+
+
+def test_the_categories_of_the_very_image_are_named(
+    db: Database, make_segments: Callable[..., None], vdb_command: Command
+) -> None:
+    make_segments(db, {"img-00002": ["dog", "cup"], "img-00003": ["kite"], "img-00004": []})
+    show = ("variants", "show", "object-removed:which=each", "--db", db.uri, "--id")
+    named = "name one of object-removed:which=cup, object-removed:which=dog"
+    assert vdb_command(*show, "img-00002").error.endswith(named)
+    no_thing = vdb_command(*show, "img-00004")
+    assert (no_thing.code, "'img-00004' has no thing with a mask" in no_thing.error) == (1, True)
 
 
 def test_a_package_s_own_variant_is_listed_and_ingested(

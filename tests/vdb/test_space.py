@@ -176,6 +176,8 @@ def test_a_variant_that_is_not_there_is_named(space: Space) -> None:
             ask(variant="greyscale")
         with pytest.raises(NotFoundError, match=r"there are: grayscale, original$"):
             ask(variant="rot90")
+        with pytest.raises(NotFoundError, match=r"no variant 'greyscale' in .* mean grayscale\?"):
+            ask(variant="greyscale", ids=IDS[:2])
     assert space.matrix(0, "rot90", ids=[]).values.shape[0] == 0  # none is what was asked for
 
 
