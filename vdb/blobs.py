@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vdb import schema, tables
+from vdb import layouts, tables
 from vdb.errors import InputError, NotFoundError
 from vdb.lookup import Lookup
 from vdb.references import looked_up
@@ -80,7 +80,7 @@ def _commit(db: Database, gathered: dict[str, bytes]) -> int:
     new = {sha256: data for sha256, data in gathered.items() if sha256 not in there}
     names = pa.array(new.keys(), pa.string())
     data = pa.array(new.values(), pa.large_binary())
-    return tables.insert(table, pa.table([names, names, data], schema=schema.BLOBS)) if new else 0
+    return tables.insert(table, pa.table([names, names, data], schema=layouts.BLOBS)) if new else 0
 
 
 class Blobs:

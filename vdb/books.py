@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from vdb import schema, tables
+from vdb import layouts, schema, tables
 from vdb.errors import VdbError
 from vdb.schema import key_of
 from vdb.space import now
@@ -79,7 +79,7 @@ def run(
             "seconds": monotonic() - clock,
             "outcome": outcome,
         }
-        tables.insert(db.table("runs"), pa.Table.from_pylist([row], schema.RUNS))
+        tables.insert(db.table("runs"), pa.Table.from_pylist([row], layouts.RUNS))
 
 
 def _versions() -> dict[str, str]:
@@ -115,7 +115,7 @@ def record_failures(
         for (item_id, variant), reason in last.items()
     ]
     if rows:
-        tables.upsert(db.table("failures"), pa.Table.from_pylist(rows, schema.FAILURES))
+        tables.upsert(db.table("failures"), pa.Table.from_pylist(rows, layouts.FAILURES))
 
 
 def clear_failures(db: Database, space: str, items: Iterable[tuple[str, str]]) -> None:
@@ -138,4 +138,4 @@ def keep_picture(
         "svg": svg,
         "png": png,
     }
-    tables.upsert(db.table("pictures"), pa.Table.from_pylist([row], schema.PICTURES))
+    tables.upsert(db.table("pictures"), pa.Table.from_pylist([row], layouts.PICTURES))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from vdb import overview, schema, tables
+from vdb import layouts, overview, schema, tables
 from vdb.asking import ask
 from vdb.errors import NotFoundError, RecipeMismatchError
 from vdb.names import check_space_name
@@ -155,7 +155,7 @@ class Database:
             "recipe": recipe.to_json(),
             "created_at": now(),
         }
-        tables.insert(self.table("spaces"), pa.Table.from_pylist([row], schema.SPACES))
+        tables.insert(self.table("spaces"), pa.Table.from_pylist([row], layouts.SPACES))
         self.check_recipe(name, recipe)
         return self.space(name)
 
@@ -265,7 +265,7 @@ class Database:
             pl.lit(run_id).alias("run_id"),
             pl.all(),
         ).to_arrow(compat_level=pl.CompatLevel.oldest())
-        key = schema.META.field("key")
+        key = layouts.META.field("key")
         layout = pa.schema(
             [key, *(schema.plain(field) for field in rows.schema if field.name != "key")]
         )

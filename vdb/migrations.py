@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vdb import schema, tables
+from vdb import layouts, schema, tables
 from vdb.errors import StoreError
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def recorded_version(connection: Any) -> int | None:  # noqa: ANN401 - lancedb i
 
 def record_version(connection: Any, version: int) -> None:  # noqa: ANN401 - untyped
     """Write the schema version of a store."""
-    meta = tables.ensure(connection, "meta", schema.META)
-    tables.upsert(meta, pa.table({"key": [_VERSION], "value": [str(version)]}, schema.META))
+    meta = tables.ensure(connection, "meta", layouts.META)
+    tables.upsert(meta, pa.table({"key": [_VERSION], "value": [str(version)]}, layouts.META))
 
 
 def migrate(connection: Any) -> list[int]:  # noqa: ANN401 - untyped

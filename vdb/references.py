@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import polars as pl
 
-from vdb import schema, tables
+from vdb import layouts, schema, tables
 from vdb.errors import InputError
 from vdb.keys import keys
 
@@ -127,7 +127,7 @@ def give_away_concepts(db: Database, names: Sequence[str]) -> None:
     mine = pl.col("dataset").is_in(list(names))
     used = db.concepts().filter(mine).join(used_concepts(db, names), on="concept_id").collect()
     if len(used):
-        layout = schema.CONCEPTS
+        layout = layouts.CONCEPTS
         owner = {"dataset": "user", "source": "used_at"}
         given = used.with_columns(key=keys(("concept_id",)), **owner).select(layout.names)
         rows = given.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(layout)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vdb import schema, tables
+from vdb import layouts, tables
 from vdb.differences import differences
 from vdb.errors import NotFoundError, RecipeMismatchError
 from vdb.schema import key_of
@@ -74,7 +74,7 @@ def define(
         "fingerprint": fingerprint,
         "source": source,
     }
-    tables.insert(db.table("variants"), pa.Table.from_pylist([row], schema.VARIANTS))
+    tables.insert(db.table("variants"), pa.Table.from_pylist([row], layouts.VARIANTS))
     held = _row(db, modality, variant)
     if held is None:
         raise NotFoundError(f"variant {variant!r} was removed while it was defined; try again")
@@ -174,7 +174,7 @@ def _keep(db: Database, modality: str, variant: str, dataset: str, entry: Any) -
         "key": key_of(VOCABULARY, modality, variant, dataset),
         "value": json.dumps(value, ensure_ascii=False),
     }
-    tables.insert(db.table("meta"), pa.Table.from_pylist([row], schema.META))
+    tables.insert(db.table("meta"), pa.Table.from_pylist([row], layouts.META))
 
 
 def _all_entries(db: Database) -> list[tuple[str, dict[str, Any]]]:

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 from lancedb.expr import col
 
-from vdb import lookup, schema, tables
+from vdb import layouts, lookup, schema, tables
 from vdb.lookup import Lookup
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def put(db: Database, *rows: tuple[str, str]) -> object:
         {"key": schema.key_of(image, segment), "image_id": image, "segment_id": segment, **filled}
         for image, segment in rows
     ]
-    tables.insert(table, pa.Table.from_pylist(made, schema.SEGMENTS))
+    tables.insert(table, pa.Table.from_pylist(made, layouts.SEGMENTS))
     return table
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vdb
-from vdb import migrations, schema, tables
+from vdb import layouts, migrations, schema, tables
 from vdb.errors import NotFoundError, StoreError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_a_table_that_cannot_be_made_is_one_line(monkeypatch: pytest.MonkeyPatch
     there = Unreachable(PermissionError("denied\nat lance.rs:1"))
     monkeypatch.setattr(there, "open_table", Unreachable(ValueError("was not found")).fail)
     with pytest.raises(StoreError, match=r"cannot reach .*: denied; check"):
-        tables.ensure(there, "meta", schema.META)
+        tables.ensure(there, "meta", layouts.META)
 
 
 def test_a_new_store_is_empty_and_opens_again(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_there_is_nothing_to_migrate(tmp_path: Path) -> None:
 
 
 def test_a_store_killed_at_birth_is_born_again(tmp_path: Path) -> None:
-    tables.ensure(tables.connect(str(tmp_path), None), "meta", schema.META)
+    tables.ensure(tables.connect(str(tmp_path), None), "meta", layouts.META)
     with pytest.raises(NotFoundError):
         vdb.open(tmp_path)
     assert vdb.open(tmp_path, create=True).images().collect().is_empty()

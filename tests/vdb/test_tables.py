@@ -10,7 +10,7 @@ from lancedb.expr import col
 
 from vdb import schema, tables
 from vdb.errors import StoreError
-from vdb.schema import META
+from vdb.layouts import META
 
 if TYPE_CHECKING:
     from collections.abc import Callable
