@@ -73,6 +73,7 @@ def pickapic(
     rows that lack an image or the prompt, or whose image is none, are left out; each is counted.
     """
     from ingest.datasets.pickapic import pickapic as adapter
+    from ingest.datasets.pickapic_stored import stored_choices
 
     batches = adapter(
         *sources,
@@ -80,6 +81,7 @@ def pickapic(
         limit=limit,
         min_different=min_different,
         max_broken=max_broken,
+        stored=stored_choices(db, name or "pickapic"),
         name=name,
         prefix=prefix,
     )

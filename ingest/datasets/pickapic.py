@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ingest.datasets.pickapic_files import incomplete, parquet_places
 from ingest.datasets.pickapic_rows import read_rows
+from ingest.datasets.pickapic_stored import Judgement
 from ingest.datasets.streams import (
     MAX_BROKEN,
     Basket,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from ingest.datasets.base import Batch
     from ingest.datasets.pickapic_rows import Row
+    from ingest.datasets.pickapic_stored import Stored
 
 _LABELS = (0.0, 0.5, 1.0)
 
@@ -32,6 +35,7 @@ _ALIKE = "left out {} rows whose are_different is below what was asked for"
 _NO_CAPTION = "left out {} rows without a caption"
 _NO_IMAGE = "left out {} rows of which an image is missing"
 _BROKEN = "left out {} rows with an image that is none"
+_STORED = "passed over {} rows that the store has already"
 _NO_LABEL = "{} rows have no label: their images and caption are added, but no trial"
 _ONE_IMAGE = "{} rows compare an image with itself: it is added, and the caption, but no trial"
 
@@ -42,6 +46,7 @@ def pickapic(
     limit: int | None = None,
     min_different: float = 0.0,
     max_broken: int = MAX_BROKEN,
+    stored: Stored | None = None,
     name: str | None = None,
     prefix: str = "",
 ) -> Iterator[Batch]:
@@ -67,6 +72,9 @@ def pickapic(
         authors found to be too alike to choose from. In files that have scores there, any threshold.
     max_broken : int
         So many images may be none, by their first bytes; their rows are left out and counted.
+    stored : Stored, optional
+        What the store has of this data set. Row groups of which it has every row are passed over, their images unread;
+        the rows are counted.
     name : str, optional
         The data set's name in the store; "pickapic" unless given.
     prefix : str
@@ -82,7 +90,8 @@ def pickapic(
     """
     places = parquet_places(sources, split)
     needed = ("are_different",) if min_different > 0 else ()
-    rows = chain.from_iterable(read_rows(place, needed) for place in places)
+    skip = partial(_all_stored, stored, min_different, prefix) if stored is not None else None
+    rows = chain.from_iterable(read_rows(place, needed, skip) for place in places)
     basket, tally, read = Basket(name or "pickapic"), Tally(max_broken), 0
     for row in islice(rows, limit):
         read += 1
@@ -102,6 +111,10 @@ def _take(row: Row, basket: Basket, tally: Tally, min_different: float, prefix: 
         tally.count(_ALIKE, row.where)
     elif row.caption is None or not row.caption.strip():
         tally.count(_NO_CAPTION, row.where)
+    elif row.stored:
+        tally.count(_STORED, row.where)
+        if not _labelled(row):
+            tally.count(_NO_LABEL, row.where)
     elif not row.jpg_0 or not row.jpg_1:
         tally.count(_NO_IMAGE, row.where)
     else:
@@ -111,8 +124,7 @@ def _take(row: Row, basket: Basket, tally: Tally, min_different: float, prefix: 
             return
         if tally.image_is_broken(_BROKEN, row.jpg_1, f"{row.where}: jpg_1"):
             return
-        prompt = None if row.prompt_id is None else str(row.prompt_id)
-        caption = caption_id_of(prompt, row.caption, prefix=prefix)
+        caption = _caption_id(row, prefix)
         basket.put("captions", row.where, caption_id=caption, text=row.caption)
         first = _put_image(basket, row.jpg_0, row.image_0_uid, row.where, prefix)
         second = _put_image(basket, row.jpg_1, row.image_1_uid, row.where, prefix)
@@ -122,6 +134,45 @@ def _take(row: Row, basket: Basket, tally: Tally, min_different: float, prefix: 
             tally.count(_ONE_IMAGE, row.where)
         else:
             _put_trial(basket, row, label, caption, (first, second), prefix)
+
+
+def _all_stored(stored: Stored, min_different: float, prefix: str, rows: list[Row]) -> bool:
+    """Tell whether a store has all that would come of some rows, which are asked about without their images.
+
+    A row with a trial is known by its place and all that the trial says but its images, a row without one by the uids
+    of its images and its caption. What cannot be told so is read again.
+    """
+    trials: list[Judgement] = []
+    uids: list[str] = []
+    captions: list[str] = []
+    for row in rows:
+        alike = min_different > 0 and not (row.are_different or 0) >= min_different
+        if alike or row.caption is None or not row.caption.strip():
+            continue
+        caption = _caption_id(row, prefix)
+        if not _labelled(row):
+            if not (row.image_0_uid and row.image_1_uid):
+                return False
+            uids += [row.image_0_uid, row.image_1_uid]
+            captions.append(caption)
+        elif row.ranking_id is None:
+            return False
+        else:
+            try:
+                judged = (_label(row), _weight(row), _judge(row))
+            except InputError:
+                return False  # told when the row's turn comes
+            trials.append(Judgement(row.where, f"{prefix}{row.ranking_id}", caption, *judged))
+    return stored.has(trials, uids, captions)
+
+
+def _caption_id(row: Row, prefix: str) -> str:
+    prompt = None if row.prompt_id is None else str(row.prompt_id)
+    return caption_id_of(prompt, row.caption, prefix=prefix)
+
+
+def _judge(row: Row) -> str | None:
+    return None if row.user_id is None else str(row.user_id)
 
 
 def _put_image(basket: Basket, data: bytes, uid: str | None, where: str, prefix: str) -> str:
@@ -135,7 +186,7 @@ def _put_image(basket: Basket, data: bytes, uid: str | None, where: str, prefix:
 def _put_trial(
     basket: Basket, row: Row, label: float, caption: str, images: tuple[str, str], prefix: str
 ) -> None:
-    judge = None if row.user_id is None else str(row.user_id)
+    judge = _judge(row)
     ranking = "trial" if row.ranking_id is None else str(row.ranking_id)
     compared = digest(caption, *images, str(label), judge)[:16]
     basket.put(

@@ -23,6 +23,7 @@ class Row(NamedTuple):
     """A forced choice as its file has it; the fields are the file's columns, None where it lacks one.
 
     ``where`` is the file and the row in it, counted from 1: ``test-00000-of-00001.parquet:17``.
+    ``stored`` says that the row was passed over as the store has it: its images were not read.
     """
 
     where: str
@@ -39,9 +40,11 @@ class Row(NamedTuple):
     image_0_uid: str | None
     image_1_uid: str | None
     prompt_id: int | str | None
+    stored: bool = False
 
 
-_REQUIRED = ("caption", "jpg_0", "jpg_1", "label_0", "label_1")
+_IMAGES = ("jpg_0", "jpg_1")
+_REQUIRED = ("caption", *_IMAGES, "label_0", "label_1")
 
 
 def _text(kind: pa.DataType) -> bool:
@@ -81,7 +84,11 @@ _KINDS: dict[str, tuple[Callable[[pa.DataType], bool], str]] = {
 }
 
 
-def read_rows(place: ParquetPlace, needed: tuple[str, ...] = ()) -> Iterator[Row]:
+def read_rows(
+    place: ParquetPlace,
+    needed: tuple[str, ...] = (),
+    is_stored: Callable[[list[Row]], bool] | None = None,
+) -> Iterator[Row]:
     """Read a file's rows in order, some 16 MB of them in memory at a time whatever the size of its row groups.
 
     Below that, what is read is a page of each column, which cannot be had in part: pyarrow writes up to 1,024 rows in
@@ -92,6 +99,9 @@ def read_rows(place: ParquetPlace, needed: tuple[str, ...] = ()) -> Iterator[Row
     place : ParquetPlace
     needed : tuple of str
         Columns that must be there besides caption, images and labels.
+    is_stored : callable, optional
+        Asked of the rows of each row group, without their images, whether the store has them all: these are then not
+        read.
 
     Raises
     ------
@@ -107,6 +117,12 @@ def read_rows(place: ParquetPlace, needed: tuple[str, ...] = ()) -> Iterator[Row
         with pq.ParquetFile(place.open(), buffer_size=1 << 20, pre_buffer=False) as file:
             present = _check_columns(place.name, file.schema_arrow, needed)
             for group in range(file.num_row_groups):
+                if is_stored is not None:
+                    rows = _without_images(file, group, present, place.name, read + 1)
+                    if is_stored(rows):
+                        yield from (row._replace(stored=True) for row in rows)
+                        read += len(rows)
+                        continue
                 size = _rows_a_read(file.metadata.row_group(group))
                 for part in file.iter_batches(size, [group], present, use_threads=False):
                     yield from _rows_of(part, place.name, read + 1)
@@ -123,6 +139,16 @@ def read_rows(place: ParquetPlace, needed: tuple[str, ...] = ()) -> Iterator[Row
         raise InputError(
             f"{place.name}: not readable as Parquet{after}: {reason}; is the download whole?"
         ) from error
+
+
+def _without_images(
+    file: pq.ParquetFile, group: int, present: list[str], name: str, first: int
+) -> list[Row]:
+    small = [column for column in present if column not in _IMAGES]
+    rows: list[Row] = []
+    for part in file.read_row_group(group, small, use_threads=False).to_batches():
+        rows += _rows_of(part, name, first + len(rows))
+    return rows
 
 
 def _check_columns(name: str, schema: pa.Schema, needed: tuple[str, ...]) -> list[str]:
@@ -154,7 +180,7 @@ def _rows_of(part: pa.RecordBatch, name: str, first: int) -> Iterator[Row]:
         _cells(part.column(column), column, places)
         if column in part.schema.names
         else [None] * len(part)
-        for column in Row._fields[1:]
+        for column in Row._fields[1:-1]
     ]
     for values in zip(places, *columns, strict=True):
         yield Row(*values)
