@@ -30,19 +30,8 @@ def panoptic_segments(
 ) -> tuple[pl.DataFrame, list[str]]:
     """Encode the segments of some images, each from its picture of segment ids.
 
-    Parameters
-    ----------
-    masks : MaskFile
-        Of a panoptic segmentation.
-    folder : Root
-        Where the pictures lie.
-    image_ids : pl.Series
-        The images of the data set.
-
-    Returns
-    -------
-    DataFrame, list of str
-        Rows of ``segments`` but for ``dataset``, and notices.
+    What is taken and returned is as in :func:`ingest.datasets.coco_instances.instance_segments`, but for ``folder``:
+    where the pictures lie.
 
     Raises
     ------
