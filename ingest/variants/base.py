@@ -195,7 +195,12 @@ class Variant:
     version : int
         Raised whenever the same settings give another outcome: a part of the fingerprint.
     libraries : callable
-        From the settings to the packages whose version decides the outcome (an inpainting), for the fingerprint.
+        From the settings to the packages whose version decides the outcome, for the fingerprint: those that resample,
+        blur, convert or compress (Pillow, with the JPEG library that its wheels hold), inpaint (OpenCV) or transform
+        (SciPy). Not what the definition of an operation decides alone: a mirrored or mapped pixel, a maximum. An
+        upgrade that changes no pixel is refused too, as nobody can tell: the recipes of image encoders hold Pillow's
+        version as well, so a space does not outlive it in either way. NumPy is none of them: what it draws from a seed
+        is held to fixed numbers by a test, and ``version`` is raised should it ever draw others.
     """
 
     name: str
@@ -207,6 +212,11 @@ class Variant:
     needs: frozenset[Need] = frozenset()
     version: int = 1
     libraries: Callable[[Mapping[str, Setting]], tuple[str, ...]] = lambda settings: ()  # noqa: ARG005
+
+
+def by_pillow(_: Mapping[str, Setting]) -> tuple[str, ...]:
+    """Name Pillow as what decides the outcome, whatever the settings: the ``libraries`` of a variant."""
+    return ("pillow",)
 
 
 def rng_of(name: str, seed: int, item_id: str) -> np.random.Generator:

@@ -22,7 +22,7 @@ def test_the_version_of_opencv_is_part_of_the_recipe_only_where_it_inpaints(name
     there = {"opencv-python-headless": version("opencv-python-headless")}
     assert choose(f"{name}:fill=inpaint").definition()["libraries"] == there
     assert choose(name).definition()["libraries"] == {}
-    assert choose(f"{name}:fill=blur").definition()["libraries"] == {}
+    assert choose(f"{name}:fill=blur").definition()["libraries"] == {"pillow": version("pillow")}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from ingest.variants.base import ImageItem, Parameter, Variant
+from ingest.variants.base import ImageItem, Parameter, Variant, by_pillow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +57,14 @@ def _mapped(image: Image.Image, values: NDArray[np.floating]) -> Image.Image:
 
 
 VARIANTS = (
-    Variant("grayscale", "image", "appearance", "No colour: the luma alone.", grayscale),
+    Variant(
+        "grayscale",
+        "image",
+        "appearance",
+        "No colour: the luma alone.",
+        grayscale,
+        libraries=by_pillow,
+    ),
     Variant(
         "hue",
         "image",
@@ -65,6 +72,7 @@ VARIANTS = (
         "Every hue turned on the colour wheel.",
         hue,
         {"degrees": Parameter(180.0, "angle of the turn, in degrees", low=0, high=360)},
+        libraries=by_pillow,
     ),
     Variant(
         "brightness",
@@ -81,6 +89,7 @@ VARIANTS = (
         "Paler about the mean luma, or starker with a factor above 1.",
         contrast,
         {"factor": Parameter(0.4, "what every distance from the mean is multiplied by", 0, 10)},
+        libraries=by_pillow,
     ),
     Variant(
         "posterise",

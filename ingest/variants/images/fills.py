@@ -113,13 +113,15 @@ FILL: Final = Parameter("mean", "what takes the place of the removed", choices=t
 
 
 def libraries(settings: Mapping[str, Setting]) -> tuple[str, ...]:
-    """Name the package that decides the outcome: OpenCV, if it inpaints.
+    """Name the package that decides the outcome: Pillow if it blurs, OpenCV if it inpaints, none of a mean.
 
     Raises
     ------
     InputError
         It inpaints, and OpenCV is not installed.
     """
+    if settings["fill"] == "blur":
+        return ("pillow",)
     if settings["fill"] != "inpaint":
         return ()
     for name in _WHEELS:

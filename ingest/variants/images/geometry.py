@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from ingest.variants.base import SEED, ImageItem, Parameter, Variant
+from ingest.variants.base import SEED, ImageItem, Parameter, Variant, by_pillow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +62,7 @@ VARIANTS = (
         "Turned by a few degrees, without empty corners.",
         rotation,
         {"degrees": Parameter(10.0, "anticlockwise, in degrees", low=-45, high=45)},
+        libraries=by_pillow,
     ),
     Variant("horizontal-flip", "image", "appearance", "Mirrored left and right.", horizontal_flip),
     Variant("upside-down", "image", "appearance", "Turned by 180 degrees.", upside_down),
@@ -72,6 +73,7 @@ VARIANTS = (
         "A random part that keeps most of the picture.",
         crop,
         {"keep": Parameter(0.7, "share of the area that is kept", low=0.01, high=1), "seed": SEED},
+        libraries=by_pillow,
     ),
 )
 """The variants of the whole picture's place."""

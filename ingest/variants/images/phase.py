@@ -61,6 +61,7 @@ VARIANTS = (
         "The amplitude spectrum kept, the phases random.",
         phase_scramble,
         {"seed": SEED},
+        libraries=lambda _: ("scipy",),
     ),
 )
 """The variant of phase."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ingest.variants.base import SEED, ImageItem, Inapplicable, Parameter, Variant
+from ingest.variants.base import SEED, ImageItem, Inapplicable, Parameter, Variant, by_pillow
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ VARIANTS = (
         "Out of focus: a Gaussian blur.",
         blur,
         {"sigma": Parameter(0.01, "in shorter sides of the image", low=0, high=1)},
+        libraries=by_pillow,
     ),
     Variant(
         "noise",
@@ -102,6 +103,7 @@ VARIANTS = (
         "Strong JPEG compression.",
         jpeg,
         {"quality": Parameter(8, "JPEG quality, 100 the best", low=1, high=100)},
+        libraries=by_pillow,
     ),
     Variant(
         "low-resolution",
@@ -110,6 +112,7 @@ VARIANTS = (
         "Few pixels, enlarged again.",
         low_resolution,
         {"pixels": Parameter(32, "pixels left along the shorter side", low=1, high=4096)},
+        libraries=by_pillow,
     ),
 )
 """The variants of picture quality."""
