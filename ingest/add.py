@@ -14,14 +14,15 @@ import vdb
 from ingest.sources import read_bytes
 from vdb.blobs import EMBEDDED, kept
 from vdb.errors import InputError, NoStoreError, VdbError
-from vdb.items import Added, add, check
+from vdb.items import Added, check, write
 from vdb.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ingest.datasets.base import Batch
     from vdb.database import Database
+    from vdb.items import Checked
     from vdb.progress import Progress, Task
 
 
@@ -103,13 +104,13 @@ def _add_all(
     for batch in batches:
         for message in batch.notices:
             notice(message)
-        db = db or _opened(uri, batch)
+        tables = (_embedded(batch) if embed else batch).tables()
+        db, ready = (db, check(db, tables)) if db else _opened(uri, tables)
         contents: Iterable[tuple[str, bytes]] = batch.contents.items()
         if embed:
             contents = chain(contents, _read(db, batch))
             contents = _told(contents, task)
-            batch = _embedded(batch)  # noqa: PLW2901 - the same batch
-        report += add(db, batch.tables(), contents)
+        report += write(db, ready, contents)
         rows = sum(rows.height for rows in batch.tables().values())
         if rows and not embed:
             task.advance(rows)
@@ -122,14 +123,15 @@ def _told(contents: Iterable[tuple[str, bytes]], task: Task) -> Iterator[tuple[s
         task.advance(1)
 
 
-def _opened(uri: str, first: Batch) -> Database:
-    """Open the store; make it, where there is none, once the first batch is known to be good."""
+def _opened(uri: str, first: Mapping[str, pl.DataFrame]) -> tuple[Database, Checked]:
+    """Open the store and check the first rows; where there is none, make it once they are known to be good."""
     try:
-        return vdb.open(uri)
+        db = vdb.open(uri)
     except NoStoreError:
         with TemporaryDirectory() as nowhere:
-            check(vdb.open(nowhere, create=True), first.tables())
-        return vdb.open(uri, create=True)
+            ready = check(vdb.open(nowhere, create=True), first)
+        return vdb.open(uri, create=True), ready
+    return db, check(db, first)
 
 
 def _read(db: Database, batch: Batch) -> Iterator[tuple[str, bytes]]:

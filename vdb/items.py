@@ -104,8 +104,22 @@ def add(
     InputError
         An id stands for two contents, is malformed, or refers to what is not there. Nothing was written then.
     """
-    news = _checked(db, batch)
+    return write(db, check(db, batch), contents)
+
+
+def check(db: Database, batch: Mapping[str, pl.DataFrame]) -> Checked:
+    """Raise what :func:`add` would of these rows, or return them as :func:`write` takes them; nothing is written."""
+    return Checked(_checked(db, batch))
+
+
+def write(db: Database, checked: Checked, contents: Iterable[tuple[str, bytes]] = ()) -> Added:
+    """Write what was checked against this store; or against an empty one, where this one was made since.
+
+    Whatever others add between the check and the write, a key is inserted once, and rows whose keys were found taken
+    are compared again.
+    """
     # Everything that can be refused has been by now; from here on rows are only written.
+    news = checked.tables
     ready = {name: (_arrow(name, one.new), _arrow(name, one.changed)) for name, one in news.items()}
     report = Added(embedded=blobs.keep(db, contents))  # before the rows that need them
     report.shared = {name: one.shared for name, one in news.items() if one.shared}
@@ -119,11 +133,6 @@ def add(
             tables.upsert(db.table(name), changed)
             report.moved += len(changed) if name in _MOVABLE else 0
     return report
-
-
-def check(db: Database, batch: Mapping[str, pl.DataFrame]) -> None:
-    """Raise what :func:`add` would of these rows; nothing is written either way."""
-    _checked(db, batch)
 
 
 def _checked(db: Database, batch: Mapping[str, pl.DataFrame]) -> dict[str, _Compared]:
@@ -198,6 +207,13 @@ class _Compared(NamedTuple):
     new: pl.DataFrame
     changed: pl.DataFrame
     shared: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Rows that may be written: by table, beside what the store had of them."""
+
+    tables: Mapping[str, _Compared]
 
 
 def _against_store(db: Database, name: str, frame: pl.DataFrame) -> _Compared:

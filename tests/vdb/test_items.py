@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+import vdb
 from vdb import items as item_tables
 from vdb import tables
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from vdb.database import Database
 
@@ -206,6 +208,23 @@ def test_what_another_process_added_meanwhile_is_looked_at_again(
     monkeypatch.setattr(tables, "insert", late)
     with pytest.raises(InputError, match=r"differs in text from the one at theirs\.csv"):
         item_tables.add(db, items(source="mine.csv"))
+
+
+def test_what_was_checked_before_the_store_was_made_is_compared_with_what_others_put_there(
+    db: Database, items: MakeItems, contents: Contents, tmp_path: Path
+) -> None:
+    empty = vdb.open(tmp_path / "empty", create=True)
+    checked = item_tables.check(empty, items())
+    report = item_tables.write(db, checked)
+    assert (report.added, report.unchanged) == (EVERY, dict.fromkeys(EVERY, 0))
+    before = contents(db)
+    again = item_tables.write(db, checked)
+    assert (again.added, again.unchanged) == (dict.fromkeys(EVERY, 0), EVERY)
+    other = item_tables.check(empty, changed(items(), "images", sha256="other"))
+    with pytest.raises(InputError, match="differs in sha256"):
+        item_tables.write(db, other)
+    assert contents(db) == before
+    assert not any(contents(empty).values())
 
 
 def test_reports_add_up() -> None:
