@@ -121,6 +121,8 @@ def test_every_variant_says_what_it_is() -> None:
         assert one.kind == ("semantic" if one.needs or name == "scrambled" else "appearance")
         assert ("tagger" in one.needs) == ("tagger" in one.parameters)
         assert choose(name).name == name
+    for one in VARIANTS.values():
+        assert re.fullmatch(r"[A-Z0-9].*\.", one.summary), one.name  # a sentence
 
 
 # ---- vocabularies
