@@ -165,10 +165,10 @@ def _one(
                 encoder.recipe.modality
             ]:  # only now known of an encoder that is not vdb's
                 return _skipped(model, encoder.recipe.modality)
-            target = space or default_space(telling_name(model, encoder.recipe.model), options)
-            return Outcome(
-                model, report=ingest(db, encoder, space=target, run_id=run_id, **settings)
+            name = space or default_space(
+                telling_name(model, resolve(model)[1].directory, encoder.recipe.model), options
             )
+            return Outcome(model, report=ingest(db, encoder, space=name, run_id=run_id, **settings))
     except VdbError as error:
         return _failed(model, error)
     except Exception as error:  # noqa: BLE001 - a library's error in one model must not lose the others
@@ -184,9 +184,9 @@ def _at_once(
 ) -> Outcome | None:
     """Tell of a model that means nothing, or has nothing to do, without loading it."""
     try:
-        library, _ = resolve(model)
+        library, target = resolve(model)
         if space is None:
-            telling_name(model)
+            telling_name(model, target.directory)
     except VdbError as error:
         return _failed(model, error)
     modality = _MODALITIES.get(library)

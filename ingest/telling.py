@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from ingest.encoders.load import resolve
 from vdb.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SAYS_NOTHING = re.compile(
     r"(?:models?|checkpoints?(?:-\d+)?|snapshots?|weights|outputs?|[0-9a-f]{40})",
@@ -14,13 +17,15 @@ _SAYS_NOTHING = re.compile(
 _HOME_OF_A_HUB = re.compile(r"models--(?:.*--)?")
 
 
-def telling_name(model: str, known: str = "") -> str:
+def telling_name(model: str, directory: Path | None, known: str = "") -> str:
     """Return the name of a model, for a directory that of its nearest folder that says something.
 
     Parameters
     ----------
     model : str
         As it was asked for.
+    directory : path, optional
+        That it is loaded from, if it is.
     known : str
         What its encoder calls itself; stands for all but directories.
 
@@ -29,10 +34,9 @@ def telling_name(model: str, known: str = "") -> str:
     InputError
         No folder above the directory says something either.
     """
-    _, target = resolve(model)
-    if target.directory is None or not _SAYS_NOTHING.fullmatch(target.directory.name):
+    if directory is None or not _SAYS_NOTHING.fullmatch(directory.name):
         return known
-    for folder in target.directory.absolute().parents:
+    for folder in directory.absolute().parents:
         if folder.name and not _SAYS_NOTHING.fullmatch(folder.name):
             return _HOME_OF_A_HUB.sub("", folder.name)
     raise InputError(f"{model}: no folder's name tells which model this is; say --space NAME")

@@ -32,8 +32,8 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """The one line that an error is."""
-        lines = self.err.splitlines()
+        """The one line that an error is, whatever was said to be loading before."""
+        lines = [line for line in self.err.splitlines() if not line.startswith("loading ")]
         assert len(lines) == 1, self.err
         assert lines[0].startswith("error: ")
         return lines[0].removeprefix("error: ")

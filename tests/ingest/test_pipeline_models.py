@@ -14,6 +14,7 @@ import pytest
 
 import ingest.many
 from ingest.encoders import EncoderOptions, Prepared, load_encoder
+from ingest.encoders.base import Target
 from ingest.many import Outcome, ingest_models
 from vdb.errors import InputError, ModelError, NotFoundError, RecipeMismatchError
 from vdb.recipe import Layer, Recipe
@@ -64,10 +65,10 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[weakref.ref[Texts]]:
     """Let every name be a model of ``Texts``; those called ``typo`` or ``crash`` are none. Weak references to them."""
     seen: list[weakref.ref[Texts]] = []
 
-    def resolve(name: str) -> tuple[str, None]:
+    def resolve(name: str) -> tuple[str, Target]:
         if name == "typo":
             raise NotFoundError.named("model", name, ["type"])
-        return "test", None
+        return "test", Target(name, "")
 
     def load(name: str, _: EncoderOptions) -> Texts:
         if name == "crash":
