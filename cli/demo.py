@@ -120,7 +120,7 @@ def _world(output: Path, scenes: int, concepts: int, seed: int) -> Database:
 
 def _ingest(db: Database, watch: Progress) -> None:
     from ingest.encoders import EncoderOptions
-    from ingest.many import ingest_models
+    from ingest.pipeline.many import ingest_models
 
     for model, space in (("demo:vision", VISION), ("demo:language", LANGUAGE)):
         for random_init, name in ((None, space), (0, TWINS[space])):

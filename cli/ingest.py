@@ -15,7 +15,7 @@ from cli.progress import progress
 from cli.render import say
 
 if TYPE_CHECKING:
-    from ingest.many import Outcome
+    from ingest.pipeline.many import Outcome
 
 INTERRUPTED = 130
 _ORIGINAL = "original"  # vdb.schema.ORIGINAL: importing that would load pyarrow for `vdb --help`
@@ -203,7 +203,7 @@ def ingest(  # noqa: PLR0917 - a command's options
 
     store = vdb.open(db)  # a mistyped place is told before what is heavy is imported
     from ingest.encoders.base import EncoderOptions
-    from ingest.many import ingest_models
+    from ingest.pipeline.many import ingest_models
 
     options = EncoderOptions(
         pooling=None if pool is None else pool.value,

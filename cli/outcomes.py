@@ -13,9 +13,9 @@ from cli.render import say
 if TYPE_CHECKING:
     from collections import Counter
 
-    from ingest.ledger import Ingested
-    from ingest.many import Outcome
-    from ingest.plan import Plan, Rows
+    from ingest.pipeline.ledger import Ingested
+    from ingest.pipeline.many import Outcome
+    from ingest.pipeline.plan import Plan, Rows
 
 _SHOWN = 5
 _VARIANTS = 20  # which=each may be a hundred
@@ -44,7 +44,7 @@ def _tell_error(outcome: Outcome) -> None:
 
 
 def _tell_plan(report: Ingested) -> None:
-    from ingest.plan import Rows
+    from ingest.pipeline.plan import Rows
     from vdb.schema import ORIGINAL
 
     plan = report.plan

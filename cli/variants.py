@@ -84,7 +84,7 @@ def _ready_made(db: str) -> pl.DataFrame:
         store = vdb.open(db)
     except NoStoreError:
         return pl.DataFrame(schema=_schema())
-    from ingest.wanted import ready_made
+    from ingest.pipeline.wanted import ready_made
 
     rows = pl.DataFrame(
         [

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
-from ingest.altering import altering
-from ingest.categories import categories_of
-from ingest.defining import vocabularies
+from ingest.pipeline.altering import altering
+from ingest.pipeline.categories import categories_of
+from ingest.pipeline.defining import vocabularies
+from ingest.pipeline.wanted import Wanted, wanted_variants
 from ingest.variants.base import Inapplicable
-from ingest.wanted import Wanted, wanted_variants
 from vdb.errors import InputError, NotFoundError
 from vdb.schema import ORIGINAL, id_column
 

@@ -59,7 +59,7 @@ def concepts(
         raise typer.BadParameter(
             "it names columns of --captions, which is not given", param_hint="--map"
         )
-    from ingest.datasets.concepts import concepts as adapter
+    from ingest.datasets.concepts.adapter import concepts as adapter
 
     fields = dict(pair(one) for one in mapping or [])
     batches = adapter(

@@ -62,7 +62,7 @@ def manifest(
     check_file(file)
     if root is not None and "://" not in root:
         check_folder(Path(root))
-    from ingest.datasets.manifest import manifest as adapter
+    from ingest.datasets.manifest.adapter import manifest as adapter
 
     fields = dict(pair(one) for one in mapping or [])
     batches = adapter(file, mapping=fields, name=name, prefix=prefix, root=root, progress=patient())

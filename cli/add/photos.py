@@ -75,7 +75,7 @@ def coco(
         raise typer.BadParameter("--panoptic and --panoptic-masks go together")
     check_folder(images, panoptic_masks)
     check_file(captions, instances, panoptic)
-    from ingest.datasets.coco import coco as adapter
+    from ingest.datasets.coco.adapter import coco as adapter
 
     batches = adapter(
         images,

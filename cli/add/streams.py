@@ -72,8 +72,8 @@ def pickapic(
     the number of rows of its prompt. A row without a label adds its images and prompt but no trial;
     rows that lack an image or the prompt, or whose image is none, are left out; each is counted.
     """
-    from ingest.datasets.pickapic import pickapic as adapter
-    from ingest.datasets.pickapic_stored import stored_choices
+    from ingest.datasets.pickapic.adapter import pickapic as adapter
+    from ingest.datasets.pickapic.stored import stored_choices
 
     batches = adapter(
         *sources,
@@ -118,7 +118,7 @@ def webdataset(
     Images stay where they are in the shards, which must not change afterwards; --embed copies them
     into the store instead.
     """
-    from ingest.datasets.webdataset import webdataset as adapter
+    from ingest.datasets.webdataset.adapter import webdataset as adapter
 
     batches = adapter(
         *shards,
@@ -162,7 +162,7 @@ def hf(
     db: Db = DEFAULT_DB,
 ) -> None:
     """Add a Hugging Face data set, by name or from a local directory."""
-    from ingest.datasets.hf import hf as adapter
+    from ingest.datasets.hf.adapter import hf as adapter
 
     fields = dict(pair(one) for one in mapping or [])
     batches = adapter(

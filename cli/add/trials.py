@@ -71,7 +71,7 @@ def trials(
     """
     check_file(file)
     check_folder(root)
-    from ingest.datasets.trials import trials as adapter
+    from ingest.datasets.trials.adapter import trials as adapter
 
     batches = adapter(
         file,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest.datasets.base import Batch
-from ingest.datasets.coco import coco
-from ingest.datasets.concepts import concepts
+from ingest.datasets.coco.adapter import coco
+from ingest.datasets.concepts.adapter import concepts
 from ingest.datasets.flickr8k import flickr8k
-from ingest.datasets.hf import hf
-from ingest.datasets.manifest import manifest
-from ingest.datasets.pickapic import pickapic
+from ingest.datasets.hf.adapter import hf
+from ingest.datasets.manifest.adapter import manifest
+from ingest.datasets.pickapic.adapter import pickapic
 from ingest.datasets.things import things
-from ingest.datasets.trials import trials
-from ingest.datasets.webdataset import webdataset
+from ingest.datasets.trials.adapter import trials
+from ingest.datasets.webdataset.adapter import webdataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

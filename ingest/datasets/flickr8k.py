@@ -24,7 +24,7 @@ from ingest.datasets.base import (
 from ingest.datasets.files import Root, hash_files, locate_all
 from ingest.datasets.image_formats import SUFFIXES
 from ingest.datasets.json_text import read_text
-from ingest.datasets.trials_ids import comes_first, derived_id
+from ingest.datasets.trials.ids import comes_first, derived_id
 from vdb.errors import InputError
 from vdb.schema import TEXT_TO_IMAGE
 

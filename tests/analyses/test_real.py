@@ -14,9 +14,9 @@ from analyses.alignment import alignment
 from analyses.exemplar_avg import exemplar_avg
 from analyses.intervals import chosen_on_others, difference
 from ingest.add import add_dataset
-from ingest.datasets.coco import coco
+from ingest.datasets.coco.adapter import coco
 from ingest.encoders.base import EncoderOptions
-from ingest.many import ingest_models
+from ingest.pipeline.many import ingest_models
 
 if TYPE_CHECKING:
     from vdb.database import Database

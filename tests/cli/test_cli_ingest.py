@@ -20,9 +20,9 @@ import torch
 import vdb
 from cli.outcomes import tell
 from ingest.encoders.timm_encoder import TimmEncoder
-from ingest.ledger import Ingested
-from ingest.many import Outcome
-from ingest.plan import Plan, Rows
+from ingest.pipeline.ledger import Ingested
+from ingest.pipeline.many import Outcome
+from ingest.pipeline.plan import Plan, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

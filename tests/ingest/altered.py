@@ -10,7 +10,7 @@ import polars as pl
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-import ingest.altering
+import ingest.pipeline.altering
 from ingest.encoders import Prepared
 from ingest.variants import Variant, all_variants
 from vdb.recipe import Layer, Recipe
@@ -58,13 +58,13 @@ def features(image: Image.Image) -> np.ndarray:
 
 def count_decodes(monkeypatch: pytest.MonkeyPatch, counted: Counter[bytes]) -> None:
     """Count how often each content is decoded."""
-    decode = ingest.altering.decode
+    decode = ingest.pipeline.altering.decode
 
     def counting(data: bytes) -> Image.Image:
         counted[hashlib.sha256(data).digest()] += 1
         return decode(data)
 
-    monkeypatch.setattr(ingest.altering, "decode", counting)
+    monkeypatch.setattr(ingest.pipeline.altering, "decode", counting)
 
 
 def offer(

@@ -11,7 +11,7 @@ import numpy as np
 
 import vdb
 from ingest.encoders.base import Prepared
-from ingest.extract import ingest
+from ingest.pipeline.extract import ingest
 from vdb.recipe import Layer, Recipe
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 
 import vdb
 from ingest.encoders.base import Prepared
-from ingest.extract import ingest
+from ingest.pipeline.extract import ingest
 from ingest.variants import Inapplicable, Variant, all_variants
 from vdb import tables
 from vdb.recipe import Layer, Recipe

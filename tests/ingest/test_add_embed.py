@@ -19,7 +19,7 @@ from ingest.add import add_dataset
 from ingest.datasets import coco, concepts, manifest
 from ingest.datasets.base import Batch, image_frame
 from ingest.encoders import Prepared
-from ingest.extract import ingest
+from ingest.pipeline.extract import ingest
 from ingest.sources import Sources
 from vdb import blobs
 from vdb.blobs import EMBEDDED

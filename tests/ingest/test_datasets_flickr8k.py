@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import vdb
 from ingest.datasets import Batch, flickr8k
-from ingest.datasets.trials_ids import comes_first, derived_id
+from ingest.datasets.trials.ids import comes_first, derived_id
 from vdb import items
 from vdb.errors import InputError
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ingest.add import add_dataset
 from ingest.datasets import hf, streams
+from ingest.datasets.hf import load
 from ingest.sources import Sources
 from vdb.blobs import EMBEDDED
 from vdb.errors import InputError, NotFoundError
@@ -230,7 +231,7 @@ def test_without_the_extra_one_line_says_how_to_install_it(
     def lacking(name: str) -> Any:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-    monkeypatch.setattr("ingest.datasets.hf_load.import_module", lacking)
+    monkeypatch.setattr(load, "import_module", lacking)
     assert refused(tmp_path) == (
         "reading Hugging Face data sets needs the package 'datasets': pip install 'vdb[hf]'"
     )

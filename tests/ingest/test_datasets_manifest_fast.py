@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.datasets import manifest_fast
-from ingest.datasets.manifest_lines import CsvLines, JsonLines
+from ingest.datasets.manifest import fast
+from ingest.datasets.manifest.lines import CsvLines, JsonLines
 from vdb.errors import InputError
 
 WILD = st.text(st.sampled_from('ab",\n\r\t \0\ufeff\u2028\xe9\U0001f436'), max_size=40)
@@ -23,10 +23,10 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\
 
 def agrees_on_csv(text: str, delimiter: str) -> bool:
     """Hold the fast reader to the careful one; tell whether it read at all."""
-    fast = manifest_fast.read_csv(text, delimiter)
-    if fast is None:
+    quick = fast.read_csv(text, delimiter)
+    if quick is None:
         return False
-    header, rows = fast
+    header, rows = quick
     slow = CsvLines(text, "t.csv", delimiter)  # a mistake that only one of them sees raises here
     assert header == slow.header
     assert slow.lines == list(range(2, rows.height + 2))
@@ -80,7 +80,7 @@ def test_what_csv_writers_write_a_row_a_line_is_read_fast(
     ],
 )
 def test_what_is_not_a_row_a_line_is_left_to_the_careful_reader(text: str) -> None:
-    assert manifest_fast.read_csv(text, ",") is None
+    assert fast.read_csv(text, ",") is None
 
 
 VALUES = st.one_of(
@@ -97,10 +97,10 @@ OBJECTS = st.dictionaries(st.sampled_from(["text", "id", "other", "more"]), VALU
 
 
 def agrees_on_json(text: str) -> bool:
-    fast = manifest_fast.read_json_lines(text, ["text", "id"], ["id"])
-    if fast is None:
+    quick = fast.read_json_lines(text, ["text", "id"], ["id"])
+    if quick is None:
         return False
-    header, rows = fast
+    header, rows = quick
     slow = JsonLines(text, "t.jsonl")
     assert set(header) == set(slow.header)
     unused = [name for name in slow.header if name not in rows.columns]
@@ -155,7 +155,7 @@ def test_json_lines_of_texts_and_whole_ids_are_read_fast(
     ],
 )
 def test_what_is_not_an_object_a_line_is_left_to_the_careful_reader(text: str) -> None:
-    assert manifest_fast.read_json_lines(text, ["text", "id"], ["id"]) is None
+    assert fast.read_json_lines(text, ["text", "id"], ["id"]) is None
 
 
 def test_brackets_within_brackets_are_refused_by_the_careful_reader() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ingest.add import add_dataset
 from ingest.datasets import pickapic
-from ingest.datasets.pickapic_stored import stored_choices
+from ingest.datasets.pickapic.stored import stored_choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from ingest.datasets import pickapic
-from ingest.datasets.pickapic_files import parquet_places
+from ingest.datasets.pickapic.files import parquet_places
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ingest.add import add_dataset
 from ingest.datasets import pickapic
 from ingest.encoders import EncoderOptions, load_encoder
 from ingest.images import decode
-from ingest.many import ingest_models
+from ingest.pipeline.many import ingest_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from ingest.datasets import coco
+from ingest.datasets.coco import sections
 from ingest.datasets.json_text import line_of_element
 from vdb.errors import InputError
 
@@ -39,7 +40,7 @@ def looked_up() -> Iterator[list[int]]:
         found.append(index)
         return line_of_element(text, key, index)
 
-    with patch("ingest.datasets.coco_json.line_of_element", counting):
+    with patch.object(sections, "line_of_element", counting):
         yield found
 
 

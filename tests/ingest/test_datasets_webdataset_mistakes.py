@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ingest.datasets import webdataset, webdataset_tar
+from ingest.datasets import webdataset
+from ingest.datasets.webdataset import tar as webdataset_tar
 from vdb.errors import InputError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from PIL import Image
 
 import vdb
 from ingest.encoders import Prepared
-from ingest.extract import ingest
+from ingest.pipeline.extract import ingest
 from vdb import items
 from vdb.errors import InputError, ModelError
 from vdb.progress import Silent
@@ -25,7 +25,7 @@ from vdb.recipe import Layer, Recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ingest.ledger import Ingested
+    from ingest.pipeline.ledger import Ingested
     from vdb.database import Database
 
 LAYERS = (Layer("blocks.0", 3, 0.0), Layer("blocks.1", 2, 1.0))

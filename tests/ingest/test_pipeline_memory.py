@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ingest.encoders import Prepared
-from ingest.extract import ingest
+from ingest.pipeline.extract import ingest
 from vdb.recipe import Layer, Recipe
 
 if TYPE_CHECKING:

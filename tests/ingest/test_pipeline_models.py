@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-import ingest.many
+import ingest.pipeline.many
 from ingest.encoders import EncoderOptions, Prepared, load_encoder
 from ingest.encoders.base import Target
-from ingest.many import Outcome, ingest_models
+from ingest.pipeline.many import Outcome, ingest_models
 from vdb.errors import InputError, ModelError, NotFoundError, RecipeMismatchError
 from vdb.recipe import Layer, Recipe
 
@@ -79,8 +79,8 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[weakref.ref[Texts]]:
         seen.append(weakref.ref(encoder))
         return encoder
 
-    monkeypatch.setattr(ingest.many, "resolve", resolve)
-    monkeypatch.setattr(ingest.many, "load_encoder", load)
+    monkeypatch.setattr(ingest.pipeline.many, "resolve", resolve)
+    monkeypatch.setattr(ingest.pipeline.many, "load_encoder", load)
     return seen
 
 
@@ -151,7 +151,7 @@ def test_a_model_of_a_known_library_is_skipped_unloaded(
     def load(*_: object) -> None:
         raise AssertionError("it was loaded")
 
-    monkeypatch.setattr(ingest.many, "load_encoder", load)
+    monkeypatch.setattr(ingest.pipeline.many, "load_encoder", load)
     outcomes = ingest_models(db, ["vit-l"], CPU, variants=["lowercase"])
     outcomes += ingest_models(db, ["gpt2"], CPU, variants=["grayscale"])
     assert [one.skipped.split()[-1] for one in outcomes] == ["images", "texts"]

@@ -15,7 +15,7 @@ import pytest
 from altered import ITEMS, Corners, count_decodes, features, ledger, offer, photo, vectors
 from PIL import Image
 
-from ingest.extract import ingest as run
+from ingest.pipeline.extract import ingest as run
 from ingest.sources import member_uri
 from ingest.variants import Inapplicable, Variant, all_variants
 from vdb import items
@@ -161,8 +161,8 @@ def test_many_that_cannot_are_all_entered_and_their_reasons_bounded(
         raise Inapplicable(f"it is called {item.item_id}")
 
     offer(monkeypatch, "never", never)
-    monkeypatch.setattr("ingest.ledger._ENTRIES_AT_ONCE", 5)
-    monkeypatch.setattr("ingest.ledger._REASONS_TOLD", 3)
+    monkeypatch.setattr("ingest.pipeline.ledger._ENTRIES_AT_ONCE", 5)
+    monkeypatch.setattr("ingest.pipeline.ledger._REASONS_TOLD", 3)
     report = run(db, Corners(), space="s", variants=["never"], max_failures=0)
     assert report.inapplicable["never"].total() == ITEMS
     assert report.inapplicable["never"]["other reasons"] == ITEMS - 3

@@ -23,10 +23,10 @@ from altered import (
 )
 from PIL import Image
 
-from ingest.extract import ingest as run
+from ingest.pipeline.extract import ingest as run
+from ingest.pipeline.wanted import wanted_variants
 from ingest.variants import choose
 from ingest.variants.images.masks import VARIANTS
-from ingest.wanted import wanted_variants
 from vdb import items
 from vdb.errors import InputError, NotFoundError
 from vdb.overview import overview
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ingest.ledger import Ingested
+    from ingest.pipeline.ledger import Ingested
     from ingest.variants.base import ImageItem
     from vdb.database import Database
 

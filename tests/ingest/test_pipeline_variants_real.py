@@ -15,15 +15,15 @@ import pytest
 import torch
 
 from ingest.add import add_dataset
-from ingest.datasets.coco import coco
-from ingest.datasets.concepts import concepts
+from ingest.datasets.coco.adapter import coco
+from ingest.datasets.concepts.adapter import concepts
 from ingest.datasets.flickr8k import flickr8k
 from ingest.encoders.base import EncoderOptions
-from ingest.many import ingest_models
+from ingest.pipeline.many import ingest_models
 from vdb.overview import overview
 
 if TYPE_CHECKING:
-    from ingest.ledger import Ingested
+    from ingest.pipeline.ledger import Ingested
     from vdb.database import Database
 
 pytestmark = [

@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-import ingest.defining
+import ingest.pipeline.defining
 import ingest.variants.taggers
 from ingest.encoders import Prepared
-from ingest.extract import ingest as run
+from ingest.pipeline.extract import ingest as run
+from ingest.pipeline.wanted import wanted_variants
 from ingest.showing import show
 from ingest.variants import Inapplicable, Variant, all_variants
 from ingest.variants.base import Parameter, Token
 from ingest.variants.taggers import Tagger
-from ingest.wanted import wanted_variants
 from vdb import items
 from vdb.errors import InputError, NotFoundError
 from vdb.recipe import Layer, Recipe
@@ -156,7 +156,9 @@ def add_captions(db: Database, dataset: str, texts: dict[str, str]) -> None:
 def test_each_text_is_that_of_the_variant_and_each_caption_is_tagged_once(
     db: Database, tagger: Plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest.defining, "CAPTIONS_READ", 0)  # so that only the items are tagged
+    monkeypatch.setattr(
+        ingest.pipeline.defining, "CAPTIONS_READ", 0
+    )  # so that only the items are tagged
     asked = ["original,test-nouns", "test-backwards", "test-others"]
     report = run(db, Letters(), space="s", variants=asked, batch_size=7)
     texts = captions(db)
@@ -198,7 +200,7 @@ def test_the_words_of_a_data_set_stay_those_of_its_first_captions(
 ) -> None:
     add_captions(db, "pets", {"p3": "the hamster", "p1": "the dog", "p2": "the cat"})
     NOUNS_OF_THE_FIRST_TWO = ("cat", "dog")
-    monkeypatch.setattr(ingest.defining, "CAPTIONS_READ", 2)
+    monkeypatch.setattr(ingest.pipeline.defining, "CAPTIONS_READ", 2)
     built: list[list[str]] = []
 
     def build(texts: list[str], of: Tagger) -> dict[str, tuple[str, ...]]:

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from ingest.encoders import EncoderOptions, load_encoder
-from ingest.extract import complete_recipe, ingest
 from ingest.images import DECODING, decode
+from ingest.pipeline.extract import complete_recipe, ingest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -177,7 +177,7 @@ def test_only_the_data_sets_asked_for(
     db: Database, encoders: dict[str, Encoder], tmp_path: Path
 ) -> None:
     from ingest.add import add_dataset  # noqa: PLC0415 - of this test alone
-    from ingest.datasets.manifest import manifest  # noqa: PLC0415
+    from ingest.datasets.manifest.adapter import manifest  # noqa: PLC0415
 
     (tmp_path / "more.csv").write_text("caption_id,caption\nx1,a dog\nx2,a cat\n")
     add_dataset(db.uri, manifest(tmp_path / "more.csv", name="more"), notice=str)

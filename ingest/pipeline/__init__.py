@@ -1,0 +1,1 @@
+"""From the items of a store to vectors in a space: planned, altered, batched, encoded, written."""
