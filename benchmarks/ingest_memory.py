@@ -91,7 +91,7 @@ def child(folder: Path) -> None:
     import torch  # noqa: PLC0415 - only the child needs it
 
     from ingest.encoders import EncoderOptions, load_encoder  # noqa: PLC0415
-    from ingest.extract import ingest  # noqa: PLC0415
+    from ingest.pipeline.extract import ingest  # noqa: PLC0415
 
     torch.set_num_threads(1)
     options = EncoderOptions(device="cpu", stored_dtype="float32", random_init=0)

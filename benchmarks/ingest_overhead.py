@@ -19,7 +19,7 @@ from PIL import Image
 import vdb
 from benchmarks.ratio import Ratio, interleaved
 from ingest.encoders import EncoderOptions, load_encoder
-from ingest.extract import ingest
+from ingest.pipeline.extract import ingest
 from vdb import items
 
 if TYPE_CHECKING:
