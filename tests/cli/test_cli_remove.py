@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     Command = Callable[..., Any]
 
-GOING = ["pairs: 4", "images: 4", "captions: 4"]
+GOING = ["variants: 1", "pairs: 4", "images: 4", "captions: 4"]
+"""What goes with the data set; the variant is a definition that there is no vector of."""
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_yes_removes_and_purge_leaves_no_byte(
     assert held()
     answer = vdb_command("remove", "dataset", "study", "--yes", "--purge", "--db", study)
     assert answer.code == 0
-    assert answer.err.splitlines()[:3] == GOING
+    assert answer.err.splitlines()[:4] == GOING
     assert answer.err.splitlines()[-2] == "removed"
     assert answer.err.splitlines()[-1].startswith("purged; ")
     assert not held()
