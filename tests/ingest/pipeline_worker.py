@@ -6,6 +6,7 @@ Its encoder blends every item with all of its batch, so that a batch made otherw
 from __future__ import annotations
 
 import sys
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,9 +91,13 @@ def register() -> None:
         all_variants()[name] = Variant(name, modality, "semantic", "For a test.", apply)  # type: ignore[arg-type]
 
 
+one_at_a_time = Lock()  # two threads that read one pipe may each wait for the other's line
+
+
 def step(*words: object) -> None:
-    print(*words, flush=True)  # noqa: T201 - the other end of the pipe
-    sys.stdin.readline()
+    with one_at_a_time:
+        print(*words, flush=True)  # noqa: T201 - the other end of the pipe
+        sys.stdin.readline()
 
 
 class Steps:

@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +39,10 @@ def work(
         bufsize=1,
     )
     said: list[str] = []
-    with worker:
+    watch = Timer(5 * SECONDS, worker.kill)  # a worker that hangs fails its test, not the whole run
+    watch.start()
+    with worker, ExitStack() as after:
+        after.callback(watch.cancel)
         assert worker.stdin is not None
         assert worker.stdout is not None
         for line in worker.stdout:
