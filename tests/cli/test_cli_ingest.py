@@ -385,6 +385,7 @@ def test_the_signal_itself_ends_the_real_command_with_130(
     )
     with process:
         assert process.stderr is not None
+        assert process.stderr.readline() == f"loading {tiny_vision} ...\n"
         assert process.stderr.readline() == "tiny-vit: 0 of 1500 there, 1500 to do\n"
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
