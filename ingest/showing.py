@@ -12,7 +12,7 @@ from ingest.pipeline.defining import vocabularies
 from ingest.pipeline.wanted import Wanted, wanted_variants
 from ingest.variants.base import Inapplicable
 from vdb.errors import InputError, NotFoundError
-from vdb.schema import ORIGINAL, id_column
+from vdb.schema import ITEMS, ORIGINAL, id_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ def _of_item(db: Database, variants: Sequence[Wanted], item: dict[str, Any] | No
 
 
 def _items(db: Database, modality: Modality) -> pl.LazyFrame:
-    items = db.images() if modality == "image" else db.captions()
+    items = db.read(ITEMS[modality])
     return items.select(pl.col(id_column(modality)).alias("item_id"), pl.all())
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from vdb import schema, tables
 from vdb.blobs import EMBEDDED
 from vdb.masks import ByMasks, by_masks, is_no_masks, segmentations, things
-from vdb.schema import FAILED, INAPPLICABLE, ORIGINAL, READY_MADE, id_column
+from vdb.schema import FAILED, INAPPLICABLE, ITEMS, ORIGINAL, READY_MADE, id_column
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,8 +23,6 @@ OF_A_DATASET = tuple(
     name for name, layout in schema.TABLES.items() if "dataset" in layout.names and name != "meta"
 )
 """The tables whose rows belong to a data set."""
-
-_ITEMS: dict[Modality, str] = {"image": "images", "text": "captions"}
 
 
 def datasets(db: Database) -> pl.DataFrame:
@@ -84,7 +82,7 @@ def overview(db: Database) -> pl.DataFrame:
 def _items(db: Database, modality: Modality) -> pl.DataFrame:
     """Return ``item_id`` and ``dataset`` of each item."""
     return (
-        db.read(_ITEMS[modality])
+        db.read(ITEMS[modality])
         .select(pl.col(id_column(modality)).alias("item_id"), "dataset")
         .collect()
     )

@@ -19,7 +19,7 @@ from vdb.errors import InputError, NotFoundError
 from vdb.keys import keys
 from vdb.overview import datasets
 from vdb.references import check_unreferred, give_away_concepts, used_concepts
-from vdb.schema import ORIGINAL, READY_MADE, id_column
+from vdb.schema import ITEMS, ORIGINAL, READY_MADE, id_column
 from vdb.variants import vocabulary_keys
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from vdb.database import Database
     from vdb.space import Space
 
-_ITEMS = {"image": "images", "text": "captions"}
 _A_DELETE = 20_000  # keys a commit
 
 
@@ -126,7 +125,7 @@ def _dataset_steps(db: Database, names: list[str]) -> Iterator[Step]:
     left: set[tuple[str, str]] = set()  # variants, by modality, of which something stays
     for space in _spaces(db):
         modality = space.recipe.modality
-        items = db.read(_ITEMS[modality]).filter(mine)
+        items = db.read(ITEMS[modality]).filter(mine)
         ids = items.select(item_id=id_column(modality)).collect()
         ready = db.read(READY_MADE[modality]).filter(mine)
         made = ready.select("variant", item_id=id_column(modality)).collect()
@@ -142,7 +141,7 @@ def _dataset_steps(db: Database, names: list[str]) -> Iterator[Step]:
     yield from _of_keys("blobs", "blobs", _needless(db, mine, mine))
     yield from _of_keys("variants", "variants", [schema.key_of(*one) for one in disused])
     whole = [col("dataset").isin(names)]
-    for table in ("trials", "pairs", "segments", *READY_MADE.values(), *_ITEMS.values()):
+    for table in ("trials", "pairs", "segments", *READY_MADE.values(), *ITEMS.values()):
         yield from _where(db, table, mine, whole)
     unused = db.concepts().filter(mine).join(used_concepts(db, names), on="concept_id", how="anti")
     concepts = unused.select(keys(("concept_id",))).collect().to_series()

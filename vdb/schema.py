@@ -52,6 +52,9 @@ KEYED_BY: dict[str, tuple[str, ...]] = {
 """The columns whose values, joined by :func:`key_of`, are a row's key."""
 
 
+ITEMS: dict[Modality, str] = {"image": "images", "text": "captions"}
+"""The tables of the items that each modality encodes."""
+
 READY_MADE: dict[Modality, str] = {"image": "image_variants", "text": "caption_variants"}
 """The tables of variants that somebody else made, by what they are variants of."""
 

@@ -68,8 +68,12 @@ def patient() -> Progress:
     return Patient(progress())
 
 
-def pair(text: str) -> tuple[str, str]:
-    """Read ``FIELD=COLUMN``."""
+def fields(mapping: list[str] | None) -> dict[str, str]:
+    """Read what ``--map`` was given: ``FIELD=COLUMN``, any number of times."""
+    return dict(_pair(one) for one in mapping or [])
+
+
+def _pair(text: str) -> tuple[str, str]:
     field, equals, column = text.partition("=")
     if not (field and equals and column):
         raise typer.BadParameter(f"{text!r} is not FIELD=COLUMN", param_hint="--map")

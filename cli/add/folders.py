@@ -15,7 +15,7 @@ from cli.add.common import (
     app,
     check_file,
     check_folder,
-    pair,
+    fields,
     patient,
 )
 from cli.options import DEFAULT_DB, Db
@@ -61,11 +61,10 @@ def concepts(
         )
     from ingest.datasets.concepts.adapter import concepts as adapter
 
-    fields = dict(pair(one) for one in mapping or [])
     batches = adapter(
         directory,
         captions=captions,
-        mapping=fields,
+        mapping=fields(mapping),
         name=name,
         prefix=prefix,
         progress=patient(),

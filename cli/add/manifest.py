@@ -15,7 +15,7 @@ from cli.add.common import (
     app,
     check_file,
     check_folder,
-    pair,
+    fields,
     patient,
 )
 from cli.options import DEFAULT_DB, Db
@@ -64,6 +64,7 @@ def manifest(
         check_folder(Path(root))
     from ingest.datasets.manifest.adapter import manifest as adapter
 
-    fields = dict(pair(one) for one in mapping or [])
-    batches = adapter(file, mapping=fields, name=name, prefix=prefix, root=root, progress=patient())
+    batches = adapter(
+        file, mapping=fields(mapping), name=name, prefix=prefix, root=root, progress=patient()
+    )
     add_batches(db, batches, embed=embed)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.add.common import Embed, Name, Prefix, add_batches, app, pair
+from cli.add.common import Embed, Name, Prefix, add_batches, app, fields
 from cli.options import DEFAULT_DB, Db
 
 Split = Annotated[
@@ -164,11 +164,10 @@ def hf(
     """Add a Hugging Face data set, by name or from a local directory."""
     from ingest.datasets.hf.adapter import hf as adapter
 
-    fields = dict(pair(one) for one in mapping or [])
     batches = adapter(
         source,
         split=split,
-        mapping=fields,
+        mapping=fields(mapping),
         limit=limit,
         streaming=streaming,
         max_broken=max_broken,

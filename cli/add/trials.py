@@ -15,7 +15,7 @@ from cli.add.common import (
     app,
     check_file,
     check_folder,
-    pair,
+    fields,
     patient,
 )
 from cli.options import DEFAULT_DB, Db
@@ -75,7 +75,7 @@ def trials(
 
     batches = adapter(
         file,
-        mapping=dict(pair(one) for one in mapping or []),
+        mapping=fields(mapping),
         direction=direction,
         name=name,
         prefix=prefix,

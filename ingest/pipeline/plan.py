@@ -12,7 +12,7 @@ from ingest.pipeline.expecting import Expected, expecting
 from ingest.pipeline.wanted import Wanted
 from vdb.errors import InputError, NotFoundError
 from vdb.masks import is_no_masks
-from vdb.schema import INAPPLICABLE, ORIGINAL, id_column
+from vdb.schema import INAPPLICABLE, ITEMS, ORIGINAL, id_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -199,7 +199,7 @@ def _todo(items: pl.DataFrame, names: list[str], missing: Sequence[pl.Series]) -
 
 
 def _items(db: Database, modality: Modality, datasets: Sequence[str]) -> pl.DataFrame:
-    table = "images" if modality == "image" else "captions"
+    table = ITEMS[modality]
     items = db.read(table)
     if datasets:
         known = items.select("dataset").unique().collect()["dataset"].to_list()
