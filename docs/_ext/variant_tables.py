@@ -17,7 +17,8 @@ from ingest.variants.vocabulary import build
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-    from ingest.variants.base import Parameter, Variant
+    from ingest.variants.base import Variant
+    from vdb.settings import Parameter
 
 PLACE = re.compile(r"^<!-- variants: (\w+)(?: (\w+))? -->$", re.MULTILINE)
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from vdb.errors import InputError, VdbError
+from vdb.errors import VdbError
+from vdb.settings import Parameter, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,56 +30,9 @@ Kind = Literal["appearance", "semantic"]
 Need = Literal["masks", "tagger", "vocabulary"]
 """What a variant has to know beyond the item itself."""
 
-Setting = int | float | str
-
 
 class Inapplicable(VdbError):  # noqa: N818 - not an error: the item has nothing to alter
     """An item cannot have a variant: it has no mask, no noun, no number. Counted and told, never a failure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A setting of a variant.
-
-    Attributes
-    ----------
-    default : int, float or str
-        Also gives the type that a setting is read as.
-    summary : str
-        A few words: what it is, in which unit.
-    low, high : float, optional
-        Smallest and largest value of a number, both allowed.
-    choices : tuple of str
-        What a text may be; anything when empty.
-    """
-
-    default: Setting
-    summary: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-
-    def parse(self, name: str, text: str) -> Setting:
-        """Read a setting.
-
-        Raises
-        ------
-        InputError
-            It is not of the default's type, out of range, or none of the choices.
-        """
-        try:
-            value = type(self.default)(text)
-        except ValueError:
-            wanted = {int: "a whole number", float: "a number"}[type(self.default)]
-            raise InputError(f"{name} must be {wanted}, not {text!r}") from None
-        if isinstance(value, str):
-            if self.choices and value not in self.choices:
-                raise InputError(f"{name} must be one of {', '.join(self.choices)}, not {text!r}")
-        elif not (
-            (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
-        ):  # written so that NaN fails too
-            raise InputError(f"{name} must be from {self.low} to {self.high}, not {text}")
-        return value
 
 
 SEED = Parameter(0, "seed of everything random", low=0, high=2**63 - 1)

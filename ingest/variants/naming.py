@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
 
 from ingest.variants.base import rng_of
 from ingest.variants.registry import find_variant
-from vdb.errors import InputError, NotFoundError
+from vdb.errors import InputError
 from vdb.schema import ORIGINAL
+from vdb.settings import read_settings, write_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ingest.variants.base import ImageItem, Setting, TextItem, Variant
+    from ingest.variants.base import ImageItem, TextItem, Variant
+    from vdb.settings import Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,7 @@ class Chosen:
         However it was written, one choice has one name, and :func:`choose` reads it again: in the value of a setting
         ``,``, ``=`` and ``%``, and white space at its ends, are written as in a URI (``which=salt%2C pepper``).
         """
-        told = [
-            f"{name}={escaped(str(value))}"
-            for name, value in self.settings.items()
-            if value != self.variant.parameters[name].default
-        ]
-        return ":".join([self.variant.name, *told])
+        return write_name(self.variant.name, self.settings, self.variant.parameters)
 
     def definition(self, **more: str) -> dict[str, Any]:
         """Say everything that decides the outcome, for the fingerprint.
@@ -81,22 +76,6 @@ class Chosen:
         return self.variant.apply(item, rng_of(self.variant.name, seed, item.item_id), **settings)
 
 
-_SETTING = re.compile(r":(?=[^:=]*=)")  # a value may hold a colon: tagger=spacy:en_core_web_sm
-
-
-_SPECIAL = re.compile(r"[%,=]|^\s+|\s+$")
-"""A colon is not: what comes after one is a setting only up to the ``=`` that a value cannot have."""
-
-
-def escaped(value: str) -> str:
-    """Write the value of a setting so that nothing in it can be taken for another setting or variant.
-
-    >>> escaped("salt, pepper"), escaped("a:fill=blur"), escaped("spacy:en_core_web_sm")
-    ('salt%2C pepper', 'a:fill%3Dblur', 'spacy:en_core_web_sm')
-    """
-    return _SPECIAL.sub(lambda found: quote(found.group(), safe=""), value)
-
-
 def fingerprint_of(definition: Mapping[str, Any]) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of a definition."""
     text = json.dumps(definition, sort_keys=True, ensure_ascii=False)
@@ -127,26 +106,8 @@ def choose(written: str) -> Chosen:
     InputError
         A setting is malformed or out of range, or stands twice.
     """
-    name, colon, rest = written.partition(":")
+    name = written.partition(":")[0]
     if name == ORIGINAL:
         raise InputError(f"{written!r}: {ORIGINAL} is no variant that is made")
     variant = find_variant(name)
-    given: dict[str, str] = {}
-    for setting in _SETTING.split(rest) if colon else ():
-        key, equals, value = setting.partition("=")
-        if not (key and equals and value):
-            raise InputError(f"variant {written!r}: {setting!r} is not SETTING=VALUE")
-        if key not in variant.parameters:
-            raise NotFoundError.named(
-                "setting", key, variant.parameters, place=f"of variant {name!r}"
-            )
-        if key in given:
-            raise InputError(f"variant {written!r}: {key} stands twice")
-        given[key] = unquote(value)
-    settings = {
-        key: parameter.parse(f"variant {name!r}: {key}", given[key])
-        if key in given
-        else parameter.default
-        for key, parameter in variant.parameters.items()
-    }
-    return Chosen(variant, settings)
+    return Chosen(variant, read_settings("variant", written, variant.parameters))

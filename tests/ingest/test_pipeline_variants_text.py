@@ -16,11 +16,12 @@ from ingest.pipeline.extract import ingest as run
 from ingest.pipeline.wanted import wanted_variants
 from ingest.showing import show
 from ingest.variants import Inapplicable, Variant, all_variants
-from ingest.variants.base import Parameter, Token
+from ingest.variants.base import Token
 from ingest.variants.taggers import Tagger
 from vdb import items
 from vdb.errors import InputError, NotFoundError
 from vdb.recipe import Layer, Recipe
+from vdb.settings import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.variants import choose, split_names
-from ingest.variants.naming import Chosen, escaped
+from vdb.settings import escaped
+
+if TYPE_CHECKING:
+    from ingest.variants.naming import Chosen
 
 PIECES = st.lists(
     st.sampled_from([",", ":", "=", "%", "%2C", " ", "\u00a0", "fill", "a", "all", "\n", "\u732b"])

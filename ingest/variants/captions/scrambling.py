@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ingest.variants.base import SEED, Inapplicable, Parameter, Token, Variant
+from ingest.variants.base import SEED, Inapplicable, Token, Variant
 from ingest.variants.captions.phrases import noun_phrases
 from ingest.variants.captions.text import (
     TAGGER,
@@ -18,6 +18,7 @@ from ingest.variants.captions.text import (
     units,
 )
 from ingest.variants.taggers.words import cut, is_word
+from vdb.settings import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

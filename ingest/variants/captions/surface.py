@@ -6,8 +6,9 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from ingest.variants.base import SEED, Inapplicable, Parameter, Variant
+from ingest.variants.base import SEED, Inapplicable, Variant
 from ingest.variants.captions.text import altered
+from vdb.settings import Parameter
 
 if TYPE_CHECKING:
     import numpy as np

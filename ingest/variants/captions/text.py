@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ingest.variants.base import Inapplicable, Parameter
+from ingest.variants.base import Inapplicable
+from vdb.settings import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,8 +7,9 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ingest.variants.base import SEED, Inapplicable, Parameter, Variant
+from ingest.variants.base import SEED, Inapplicable, Variant
 from ingest.variants.captions.text import altered, like
+from vdb.settings import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image
 
-from ingest.variants.base import ImageItem, Parameter, Variant, by_pillow
+from ingest.variants.base import ImageItem, Variant, by_pillow
+from vdb.settings import Parameter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

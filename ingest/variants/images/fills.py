@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ingest.variants.base import Inapplicable, Parameter, Setting
+from ingest.variants.base import Inapplicable
 from vdb.errors import InputError
+from vdb.settings import Parameter, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from ingest.variants.base import SEED, ImageItem, Parameter, Variant, by_pillow
+from ingest.variants.base import SEED, ImageItem, Variant, by_pillow
+from vdb.settings import Parameter
 
 if TYPE_CHECKING:
     import numpy as np

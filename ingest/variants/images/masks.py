@@ -8,10 +8,11 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from ingest.variants.base import ImageItem, Inapplicable, Need, Parameter, Segment, Variant
+from ingest.variants.base import ImageItem, Inapplicable, Need, Segment, Variant
 from ingest.variants.images.fills import FILL, fill_in, libraries
 from vdb.errors import InputError
 from vdb.masks import ALL, LARGEST, PANOPTIC
+from vdb.settings import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from ingest.variants.base import SEED, ImageItem, Inapplicable, Parameter, Variant
+from ingest.variants.base import SEED, ImageItem, Inapplicable, Variant
+from vdb.settings import Parameter
 
 
 def patch_shuffle(item: ImageItem, rng: np.random.Generator, grid: int) -> Image.Image:

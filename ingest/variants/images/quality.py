@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ingest.variants.base import SEED, ImageItem, Inapplicable, Parameter, Variant, by_pillow
+from ingest.variants.base import SEED, ImageItem, Inapplicable, Variant, by_pillow
 from vdb.errors import InputError
+from vdb.settings import Parameter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
