@@ -12,7 +12,7 @@ import torch
 from analyses import keep
 from analyses.controls import CONTROLS
 from analyses.matching import Captions, Matched, check_choice, match, mean_rows
-from analyses.metrics import METRICS
+from analyses.metrics import choose_metric
 from analyses.metrics.folds import check_folds
 from analyses.opposites import Opposite, opposite
 from analyses.peaks import peaks, with_score
@@ -23,8 +23,8 @@ from vdb.progress import Silent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from analyses.metrics import ChosenMetric, MetricMap
     from analyses.metrics import Direction as MapDirection
-    from analyses.metrics import Metric, MetricMap
     from vdb.database import Database
     from vdb.progress import Progress
     from vdb.recipe import Layer
@@ -64,7 +64,7 @@ def alignment(
     vision, language : str
         Names of spaces.
     metric : str
-        A key of :data:`analyses.metrics.METRICS`.
+        As :func:`analyses.metrics.choose_metric` reads it.
     direction : {"both", "vision->language", "language->vision"}
         What predicts what, for a metric that has directions.
     captions : {"one", "mean", "all"}
@@ -105,18 +105,18 @@ def alignment(
     InputError
         No pair has a vector in both spaces, or there are too few for the folds.
     """
-    check_choice("metric", metric, METRICS)
+    chosen = choose_metric(metric)
     check_choice("direction", direction, get_args(Direction))
     check_choice("choice of captions", captions, get_args(Captions))
     for control in controls:
         check_choice("control", control, CONTROLS)
-    if direction != "both" and not METRICS[metric].directional:
+    if direction != "both" and not chosen.metric.directional:
         raise InputError(f"{metric} has no direction: leave --direction out")
     sides = db.space(vision), db.space(language)
     parameters = {
         "vision": vision,
         "language": language,
-        "metric": metric,
+        "metric": chosen.name,
         "direction": direction,
         "captions": captions,
         "datasets": list(datasets),
@@ -126,10 +126,10 @@ def alignment(
     }
     with keep.run(db, NAME, command, parameters, seed, kept=kept) as book:
         rows = match(db, *sides, captions, datasets)
-        check_folds(rows.groups, folds, METRICS[metric].rows_a_fold)
+        check_folds(rows.groups, folds, chosen.metric.rows_a_fold)
         directions = None if direction == "both" else (direction,)
         question = _Question(
-            METRICS[metric], directions, controls, folds, seed, device, progress or Silent()
+            chosen, directions, controls, folds, seed, device, progress or Silent()
         )
         frame = _maps(db, sides, rows, question).with_columns(captions=pl.lit(captions))
         book.keep(frame, {"map": heatmap, "profile": profile}, drawn=with_score(frame))
@@ -140,7 +140,7 @@ def alignment(
 class _Question:
     """What is asked, fixed over controls."""
 
-    metric: Metric
+    metric: ChosenMetric
     directions: Sequence[MapDirection] | None
     controls: Sequence[str]
     folds: int

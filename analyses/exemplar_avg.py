@@ -11,7 +11,7 @@ from analyses.exemplar_cell import Question, choose
 from analyses.exemplar_curves import CONTROLS, curves
 from analyses.exemplars import Averaged, Grouping, enough, gather, usual_ks
 from analyses.matching import check_choice, check_sides
-from analyses.metrics import METRICS
+from analyses.metrics import choose_metric
 from analyses.metrics.folds import check_folds
 from analyses.pictures import curve
 from vdb.errors import InputError
@@ -66,7 +66,7 @@ def exemplar_avg(
     draws : int
         Draws of exemplars without replacement; a draw of k begins with its draw of fewer.
     metric : str
-        A key of :data:`analyses.metrics.METRICS`.
+        As :func:`analyses.metrics.choose_metric` reads it.
     vision_layer, language_layer : int or str, optional
         The cell that is scored. Without them it is the best one of single exemplars (mean over directions) on half
         of the groups, and the curve is that of the other half; with fewer than 100 groups it is the last layers.
@@ -93,7 +93,7 @@ def exemplar_avg(
         No group has enough exemplars, or there are too few groups for the folds.
     """
     progress = progress or Silent()
-    check_choice("metric", metric, METRICS)
+    chosen = choose_metric(metric)
     check_choice("side to average", average, get_args(Averaged))
     check_choice("group", group, get_args(Grouping))
     for control in controls:
@@ -104,7 +104,7 @@ def exemplar_avg(
     check_sides(*sides)
     every = gather(db, *sides, group, datasets)
     ks = usual_ks(every, group, average) if k is None else tuple(sorted(set(k)))
-    question = Question(METRICS[metric], average, ks, draws, folds, seed, device)
+    question = Question(chosen, average, ks, draws, folds, seed, device)
     parameters = {
         "vision": vision,
         "language": language,
@@ -112,7 +112,7 @@ def exemplar_avg(
         "group": group,
         "k": list(ks),
         "draws": draws,
-        "metric": metric,
+        "metric": chosen.name,
         "vision_layer": vision_layer,
         "language_layer": language_layer,
         "datasets": list(datasets),
@@ -123,8 +123,8 @@ def exemplar_avg(
     with keep.run(db, NAME, command, parameters, seed, kept=kept) as book:
         groups = enough(every, ks[-1], group, average)
         cell, scored = choose(sides, groups, question, vision_layer, language_layer)
-        if METRICS[metric].directional:  # it fits, fold by fold
-            check_folds([one.fold_group for one in scored], folds, METRICS[metric].rows_a_fold)
+        if chosen.metric.directional:  # it fits, fold by fold
+            check_folds([one.fold_group for one in scored], folds, chosen.metric.rows_a_fold)
         rows = curves(sides, scored, cell, question, controls, progress)
         frame = pl.DataFrame(rows).select(
             pl.lit(vision).alias("vision"),
@@ -132,7 +132,7 @@ def exemplar_avg(
             "control",
             pl.lit(average).alias("average"),
             pl.lit(group).alias("group"),
-            pl.lit(metric).alias("metric"),
+            pl.lit(chosen.name).alias("metric"),
             "direction",
             pl.lit(cell.vision).alias("vision_layer"),
             pl.lit(cell.language).alias("language_layer"),

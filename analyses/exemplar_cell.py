@@ -8,34 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from analyses.cell import Cell, best, choosing_half, given, last
 from analyses.exemplars import draw
-from vdb.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analyses.exemplars import Averaged, Group
-    from analyses.metrics import Metric
+    from analyses.metrics import ChosenMetric
     from vdb.space import Space
-
-_ENOUGH_TO_CHOOSE = 100
-"""Groups from which on half of them are spent on choosing the layers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """The layers that are scored, and the rule that chose them."""
-
-    vision: int
-    language: int
-    rule: str
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked, fixed over draws, k and controls."""
 
-    metric: Metric
+    metric: ChosenMetric
     averaged: Averaged
     ks: tuple[int, ...]
     draws: int
@@ -61,21 +49,17 @@ def choose(
         One layer is named and the other is not, or no cell has a score to choose by.
     """
     vision, language = sides
-    if vision_layer is not None and language_layer is not None:
-        chosen = vision.layer_index(vision_layer), language.layer_index(language_layer)
-        return Cell(*chosen, "given"), groups
-    if vision_layer is not None or language_layer is not None:
-        raise InputError("name both --vision-layer and --language-layer, or neither")
-    apart = sorted({group.fold_group for group in groups})
-    if len(apart) < _ENOUGH_TO_CHOOSE:
-        last = len(vision.layers) - 1, len(language.layers) - 1
-        rule = f"last layers: {len(apart)} groups are too few to choose on half of them"
-        return Cell(*last, rule), groups
-    generator = np.random.default_rng([question.seed, 1])
-    first = set(generator.permutation(apart)[: len(apart) // 2])
-    choosing = [group for group in groups if group.fold_group in first]
-    scored = [group for group in groups if group.fold_group not in first]
-    images, captions = draw(choosing, 1, question.averaged, generator)
+    named = given(sides, vision_layer, language_layer)
+    if named is not None:
+        return named, groups
+    half = choosing_half([group.fold_group for group in groups], question.seed)
+    if half is None:
+        return last(sides, len({group.fold_group for group in groups})), groups
+    choosing = [group for group, first in zip(groups, half, strict=True) if first]
+    scored = [group for group, first in zip(groups, half, strict=True) if not first]
+    images, captions = draw(
+        choosing, 1, question.averaged, np.random.default_rng([question.seed, 3])
+    )
     maps = question.metric.compute(
         _layers(vision, images, question.device),
         _layers(language, captions, question.device),
@@ -83,16 +67,8 @@ def choose(
         folds=question.folds,
         seed=question.seed,
     )
-    mean = np.mean([one.scores for one in maps.values()], axis=0)
-    if np.isnan(mean).all():
-        raise InputError(
-            f"no layers of {vision.name!r} and {language.name!r} have a score to choose by: in each pair of them one "
-            "is the same for every item; name --vision-layer and --language-layer, or compare other spaces"
-        )
-    # A layer that is the same for every item, as a class token's embedding is, has no score.
-    best = np.unravel_index(int(np.nanargmax(mean)), mean.shape)
     rule = f"best of single exemplars on {len(choosing)} other groups"
-    return Cell(int(best[0]), int(best[1]), rule), scored
+    return Cell(*best(maps, (vision.name, language.name)), rule), scored
 
 
 def _layers(space: Space, ids: NDArray[np.object_], device: str) -> list[torch.Tensor]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analyses.exemplar_cell import Cell, Question
+    from analyses.cell import Cell
+    from analyses.exemplar_cell import Question
     from analyses.exemplars import Group
     from vdb.progress import Progress
     from vdb.space import Space
@@ -81,7 +82,7 @@ def curves(
         for control, k in asked
     )
     intervals = score_cells(
-        question.metric.name,
+        question.metric,
         conditions,
         fold_groups,
         folds=question.folds,

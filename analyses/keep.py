@@ -1,20 +1,76 @@
-"""Keeping what an analysis found: its run, its rows and its pictures."""
+"""Keeping what an analysis found: its run, its rows and its pictures; and finding it again instead of asking twice."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from analyses.pictures import render
 from vdb import books
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import altair as alt
-    import polars as pl
 
     from vdb.database import Database
+    from vdb.progress import Progress
+    from vdb.space import Space
+
+
+VERSION = 1
+"""Raised whenever an analysis would give other numbers of the same vectors: what was kept before is no answer then."""
+
+QUESTION = "question"
+"""The parameter of a run that holds the mark of what was asked."""
+
+
+def question(
+    analysis: str, parameters: Mapping[str, Any], spaces: Sequence[Space], items: str
+) -> str:
+    """Return the mark of a question: sixteen hexadecimal digits of everything that decides the answer.
+
+    Parameters
+    ----------
+    analysis : str
+    parameters : mapping
+        Those of the run, anything JSON can hold; what decides no number (device, command) left out.
+    spaces : sequence of Space
+        Their fingerprints count.
+    items : str
+        The digest of what is compared, :attr:`analyses.matching.Matched.digest`: with more items stored, it is
+        another question.
+    """
+    marks = [space.recipe.fingerprint for space in spaces]
+    told = json.dumps([VERSION, analysis, parameters, marks, items], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def answered(
+    db: Database, analysis: str, mark: str, progress: Progress | None = None
+) -> pl.DataFrame | None:
+    """Return the rows that were kept for a question, without their ``run_id``; None where it was never answered."""
+    if analysis not in db.results():
+        return None
+    runs = db.runs().filter(pl.col("outcome") == "finished").sort("started_at")
+    asked = runs.select("run_id", "parameters").collect()
+    same = [
+        run_id
+        for run_id, parameters in asked.iter_rows()
+        if json.loads(parameters).get(QUESTION) == mark
+    ]
+    if not same:
+        return None
+    rows = db.result(analysis).filter(pl.col("run_id") == same[-1]).drop("run_id").collect()
+    if rows.is_empty():
+        return None
+    if progress is not None:
+        progress.say(f"{analysis}: answered before, by run {same[-1]}; --force computes it again")
+    return rows
 
 
 class Book:

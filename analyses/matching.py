@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -48,6 +50,12 @@ class Matched:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that change with any row or group."""
+        rows = [self.image_ids, self.caption_ids, self.groups]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
 
 def check_sides(vision: Space, language: Space) -> None:
     """Raise InputError unless ``vision`` is a space of images and ``language`` one of texts."""
@@ -75,9 +83,14 @@ def check_datasets(db: Database, datasets: Sequence[str]) -> None:
 
 
 def stored_pairs(
-    db: Database, vision: Space, language: Space, datasets: Sequence[str] = ()
+    db: Database,
+    vision: Space,
+    language: Space,
+    datasets: Sequence[str] = (),
+    vision_variants: Sequence[str] = (ORIGINAL,),
+    language_variants: Sequence[str] = (ORIGINAL,),
 ) -> tuple[pl.DataFrame, int]:
-    """Read the pairs whose both sides have a vector, and count those whose sides have not.
+    """Read the pairs whose both sides have a vector in every variant named, and count those whose sides have not.
 
     Returns
     -------
@@ -98,8 +111,8 @@ def stored_pairs(
         pairs = pairs.filter(pl.col("dataset").is_in(datasets))
     pairs = pairs.select("image_id", "caption_id").unique()
     both = (
-        pairs.join(vision.scan([], ORIGINAL).select("image_id"), on="image_id", how="semi")
-        .join(language.scan([], ORIGINAL).select("caption_id"), on="caption_id", how="semi")
+        pairs.join(_with_all(vision, vision_variants), on="image_id", how="semi")
+        .join(_with_all(language, language_variants), on="caption_id", how="semi")
         .join(db.images().select("image_id", "sha256"), on="image_id", how="left")
         .join(db.captions().select("caption_id", "text"), on="caption_id", how="left")
         .sort("image_id", "caption_id")
@@ -107,11 +120,21 @@ def stored_pairs(
     )
     total = pairs.select(pl.len()).collect().item()
     if both.is_empty():
+        altered = [one for one in (*vision_variants, *language_variants) if one != ORIGINAL]
+        told = f" in {', '.join(altered)}" if altered else ""
         raise InputError(
-            f"none of the store's {total} pairs has a vector in both {vision.name!r} and {language.name!r}: "
+            f"none of the store's {total} pairs has a vector in both {vision.name!r} and {language.name!r}{told}: "
             "`vdb ingest` both models over the same data set"
         )
     return both, total - len(both)
+
+
+def _with_all(space: Space, variants: Sequence[str]) -> pl.LazyFrame:
+    """Select the ids that have a vector in every one of ``variants``."""
+    wanted = list(dict.fromkeys(variants))
+    rows = space.scan([]).select(space.id_column, "variant").filter(pl.col("variant").is_in(wanted))
+    counted = rows.group_by(space.id_column).agg(pl.len())
+    return counted.filter(pl.col("len") == len(wanted)).select(space.id_column)
 
 
 def match(
@@ -120,6 +143,8 @@ def match(
     language: Space,
     captions: Captions = "one",
     datasets: Sequence[str] = (),
+    vision_variants: Sequence[str] = (ORIGINAL,),
+    language_variants: Sequence[str] = (ORIGINAL,),
 ) -> Matched:
     """Choose the rows of an alignment.
 
@@ -130,6 +155,8 @@ def match(
     captions : {"one", "mean", "all"}
     datasets : sequence of str
         Only pairs of these data sets; all by default.
+    vision_variants, language_variants : sequence of str
+        Only images, and captions, that have a vector in all of these.
 
     Returns
     -------
@@ -137,7 +164,9 @@ def match(
         Sorted by image, then by caption. Groups are those of all matched pairs, of captions not chosen too.
     """
     check_choice("choice of captions", captions, get_args(Captions))
-    pairs, unmatched = stored_pairs(db, vision, language, datasets)
+    pairs, unmatched = stored_pairs(
+        db, vision, language, datasets, vision_variants, language_variants
+    )
     groups = pair_groups(pairs)
     if captions == "all":
         image_ids = pairs["image_id"].to_list()
@@ -188,7 +217,10 @@ def pair_groups(rows: pl.DataFrame) -> list[str]:
 
 
 def mean_rows(
-    space: Space, ids: Sequence[Sequence[str]], layers: Sequence[int] | None = None
+    space: Space,
+    ids: Sequence[Sequence[str]],
+    layers: Sequence[int] | None = None,
+    variant: str = ORIGINAL,
 ) -> list[NDArray[np.float32]]:
     """Read layers and average them within each row's ids.
 
@@ -198,6 +230,7 @@ def mean_rows(
     ids : n lists of ids
     layers : sequence of int, optional
         All by default.
+    variant : str
 
     Returns
     -------
@@ -205,7 +238,7 @@ def mean_rows(
         One a layer.
     """
     flat = [one for row in ids for one in row]
-    _, values = space.matrices(layers, ids=flat)
+    _, values = space.matrices(layers, variant, flat)
     single = [layer.astype(np.float32) for layer in values]
     lengths = np.array([len(row) for row in ids])
     if (lengths == 1).all():

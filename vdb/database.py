@@ -259,7 +259,7 @@ class Database:
         return [table for table in found if table is not None]
 
     def keep_result(self, analysis: str, frame: pl.DataFrame, run_id: str) -> None:
-        """Add the rows of ``frame`` to what is kept of ``analysis``."""
+        """Add the rows of ``frame`` to what is kept of ``analysis``; a column new to it is null in older ones."""
         rows = frame.select(
             pl.format("{}|{}", pl.lit(run_id), pl.int_range(pl.len())).alias("key"),
             pl.lit(run_id).alias("run_id"),
@@ -269,9 +269,12 @@ class Database:
         layout = pa.schema(
             [key, *(schema.plain(field) for field in rows.schema if field.name != "key")]
         )
-        tables.insert(
-            tables.ensure(self._connection, _RESULT + analysis, layout), rows.cast(layout)
-        )
+        table = tables.ensure_wide(self._connection, _RESULT + analysis, layout)
+        kept = rows.cast(layout)
+        for field in table.schema:  # what an older or newer analysis says and this one does not
+            if field.name not in kept.column_names:
+                kept = kept.append_column(field, pa.nulls(len(kept), field.type))
+        tables.insert(table, kept)
 
     def _space_table(self, name: str, recipe: Recipe) -> Any:  # noqa: ANN401 - untyped
         layout = schema.space_schema(recipe.modality, recipe.layers, recipe.stored_dtype)

@@ -106,6 +106,32 @@ def ensure(connection: Any, name: str, schema: pa.Schema) -> Any:  # noqa: ANN40
     return table
 
 
+def ensure_wide(connection: Any, name: str, schema: pa.Schema) -> Any:  # noqa: ANN401 - untyped
+    """Open the table ``name``, made if it is not there; columns of ``schema`` that it lacks are added, empty.
+
+    Raises
+    ------
+    StoreError
+        A column is there with another type, or the store cannot be reached.
+    """
+    table = open_if_there(connection, name)
+    if table is None:
+        return ensure(connection, name, schema)
+    there = table.schema
+    new = [field.with_nullable(True) for field in schema if field.name not in there.names]
+    if new:
+        table.add_columns(pa.schema(new))
+        there = table.schema
+    same = pa.schema([there.field(field.name) for field in schema])
+    types = {field.name: field.type for field in schema}
+    if any(field.type != types[field.name] for field in same):
+        raise StoreError(
+            f"table {name!r} has other columns than this version of vdb writes: "
+            f"{_schema_difference(same, schema)}"
+        )
+    return table
+
+
 def _schema_difference(there: pa.Schema, wanted: pa.Schema) -> str:
     a, b = ({f.name: str(f.type) for f in s} for s in (there, wanted))
     return ", ".join(

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from analyses.metrics.metric import Compute, Direction, Metric, MetricMap
-from analyses.metrics.registry import METRICS
+from analyses.metrics.metric import ChosenMetric, Compute, Direction, Metric, MetricMap
+from analyses.metrics.registry import METRICS, choose_metric
 
-__all__ = ["METRICS", "Compute", "Direction", "Metric", "MetricMap"]
+__all__ = [
+    "METRICS",
+    "ChosenMetric",
+    "Compute",
+    "Direction",
+    "Metric",
+    "MetricMap",
+    "choose_metric",
+]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from analyses.metrics.metric import Direction
+    from analyses.metrics.metric import ChosenMetric, Direction
 
     Draw = tuple[Tensor, Tensor]
 
@@ -26,7 +26,7 @@ _CHUNK_BYTES = 2**30
 
 
 def score_cells(
-    metric: str,
+    metric: ChosenMetric,
     conditions: Iterable[Sequence[Draw]],
     groups: Sequence[str],
     *,
@@ -40,8 +40,7 @@ def score_cells(
 
     Parameters
     ----------
-    metric : str
-        A key of :data:`analyses.metrics.METRICS`.
+    metric : ChosenMetric
     conditions : iterable of sequences of ((n, V) tensor, (n, L) tensor)
         The two layers over the same n items, in each draw; the score is the mean over draws. Taken as memory allows.
     groups : (n,) sequence of str
@@ -54,7 +53,7 @@ def score_cells(
         Of each condition in turn: 95 % cluster bootstrap.
     """
     for chunk in _chunks(conditions):
-        yield from _SCORED[metric](chunk, groups, folds, seed)
+        yield from _SCORED[metric.metric.name](chunk, groups, folds, seed)
 
 
 def _chunks(conditions: Iterable[Sequence[Draw]]) -> Iterator[list[Sequence[Draw]]]:

@@ -15,7 +15,7 @@ from analyses import exemplar_curves
 from analyses.exemplar_avg import exemplar_avg
 from analyses.exemplar_cell import Question, choose
 from analyses.exemplars import gather
-from analyses.metrics import METRICS, cells
+from analyses.metrics import METRICS, cells, choose_metric
 from analyses.metrics.cells import score_cells
 from vdb.errors import InputError, NotFoundError, VdbError
 
@@ -156,7 +156,7 @@ def test_a_caption_averages_its_images(tmp_path: Any, make_store: Callable[..., 
 def test_the_cell_is_chosen_on_groups_that_are_not_scored(db: Database) -> None:
     sides = db.space("eye"), db.space("tongue")
     groups = gather(db, *sides, "image")
-    question = Question(METRICS["linear-predictivity"], "captions", KS, 2, 5, 0, "cpu")
+    question = Question(choose_metric("linear-predictivity"), "captions", KS, 2, 5, 0, "cpu")
     cell, scored = choose(sides, groups, question, None, None)
     assert (cell.vision, cell.language) == (1, 1)
     assert cell.rule == f"best of single exemplars on {N // 2} other groups"
@@ -176,7 +176,7 @@ def test_a_layer_that_is_the_same_for_every_item_is_not_chosen(
     db = make_store(tmp_path / "s", **{**WORLD, "eye": constant})
     sides = db.space("eye"), db.space("tongue")
     groups = gather(db, *sides, "image")
-    question = Question(METRICS["linear-predictivity"], "captions", KS, 2, 5, 0, "cpu")
+    question = Question(choose_metric("linear-predictivity"), "captions", KS, 2, 5, 0, "cpu")
     cell, _ = choose(sides, groups, question, None, None)
     assert (cell.vision, cell.language) == (1, 1)
 
@@ -224,7 +224,7 @@ def test_groups_that_share_items_are_never_on_both_halves(
     db = make_store(tmp_path / "s", **{**WORLD, "pairs": WORLD["pairs"] + twins})
     sides = db.space("eye"), db.space("tongue")
     groups = gather(db, *sides, "image")
-    question = Question(METRICS["mutual-knn"], "captions", (1,), 1, 5, 0, "cpu")
+    question = Question(choose_metric("mutual-knn"), "captions", (1,), 1, 5, 0, "cpu")
     _, scored = choose(sides, groups, question, None, None)
     kept = {one.name for one in scored}
     assert len(kept) == N // 2
@@ -254,7 +254,7 @@ def test_conditions_in_chunks_are_the_conditions_together(
     groups = [str(i // 2) for i in range(60)]
 
     def scores() -> list[Any]:
-        found = score_cells(metric, conditions, groups, folds=3, seed=0)
+        found = score_cells(choose_metric(metric), conditions, groups, folds=3, seed=0)
         return [
             (direction, one.estimate, one.low, one.high)
             for intervals in found
@@ -281,7 +281,7 @@ def test_conditions_in_chunks_are_the_conditions_together(
 
 def test_smaller_draws_begin_larger_ones(db: Database) -> None:
     groups = gather(db, db.space("eye"), db.space("tongue"), "image")
-    question = Question(METRICS["mutual-knn"], "captions", (1, 4), 2, 5, 0, "cpu")
+    question = Question(choose_metric("mutual-knn"), "captions", (1, 4), 2, 5, 0, "cpu")
     drawn = exemplar_curves._draws(groups, question, "none")
     diluted = exemplar_curves._draws(groups, question, "diluted")
     for (images, texts), (same, mixed) in zip(drawn, diluted, strict=True):

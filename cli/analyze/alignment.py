@@ -1,0 +1,98 @@
+"""``vdb analyze alignment``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli import render
+from cli.analyze import common
+from cli.analyze.common import (
+    DIRECTIONS,
+    LAYERS,
+    LINEAR,
+    MEASURED,
+    CaptionsOption,
+    Control,
+    Device,
+    DirectionOption,
+    Language,
+    Metric,
+    Vision,
+    app,
+)
+from cli.options import DEFAULT_DB, Dataset, Db, Folds, Format, Output, OutputFormat, Picture, Seed
+from cli.progress import progress
+
+
+@app.command(epilog="Example: vdb analyze alignment --vision vit-l --language pythia-410m")
+def alignment(  # noqa: PLR0917 - a command's options
+    vision: Vision,
+    language: Language,
+    metric: Metric = LINEAR,
+    direction: Annotated[
+        DirectionOption,
+        typer.Option("--direction", envvar="VDB_DIRECTION", help="What predicts what."),
+    ] = DirectionOption.both,
+    captions: Annotated[
+        CaptionsOption,
+        typer.Option(
+            "--captions",
+            envvar="VDB_CAPTIONS",
+            help="What stands for an image's captions: the first by id, the mean of all, or a row each.",
+        ),
+    ] = CaptionsOption.one,
+    dataset: Dataset = None,
+    control: Control = None,
+    folds: Folds = 5,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    db: Db = DEFAULT_DB,
+    style: OutputFormat = Format.table,
+    output: Output = None,
+    picture: Picture = None,
+) -> None:
+    """Score every vision layer against every language layer, beside the controls.
+
+    The table shows the best cell of each map; the other formats hold the whole maps.
+    """
+    common.check(style, output, picture)
+    import vdb
+
+    store = vdb.open(db)  # a mistyped place is told before what is heavy is imported
+    import polars as pl
+
+    from analyses.alignment import alignment as analyse
+    from analyses.controls import CONTROLS
+    from analyses.peaks import peaks, with_score
+
+    frame = analyse(
+        store,
+        vision,
+        language,
+        metric=metric,
+        direction=DIRECTIONS[direction],
+        captions=captions.value,
+        datasets=dataset or (),
+        controls=common.controls(control, CONTROLS),
+        folds=folds,
+        seed=seed,
+        device=common.device(device),
+        command=common.command(),
+        progress=progress(),
+    )
+    if picture is not None:
+        from analyses.pictures import heatmap
+
+        common.draw(heatmap(with_score(frame)), picture)
+    best = peaks(frame).select(
+        pl.lit(vision).alias("vision"),
+        pl.lit(language).alias("language"),
+        pl.lit(metric).alias("metric"),
+        *("control", "direction", *LAYERS),
+        *("score", "held_out", "low", "high", "n"),
+        pl.lit(folds).alias("folds"),
+        pl.lit(seed).alias("seed"),
+    )
+    render.frame(frame, style, output, best, MEASURED)

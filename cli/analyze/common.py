@@ -1,0 +1,161 @@
+"""What the questions share: their options, and how what was typed is read."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli import render
+from cli.options import Format
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+app = typer.Typer(no_args_is_help=True, help="Ask the store; no model is run.")
+
+Vision = Annotated[
+    str,
+    typer.Option("--vision", "-v", metavar="SPACE", envvar="VDB_VISION", help="A space of images."),
+]
+Language = Annotated[
+    str,
+    typer.Option(
+        "--language", "-l", metavar="SPACE", envvar="VDB_LANGUAGE", help="A space of texts."
+    ),
+]
+Control = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--control",
+        metavar="NAME",
+        envvar="VDB_CONTROL",
+        help="Only this control (or none); may be repeated. All by default.",
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="DEVICE", envvar="VDB_DEVICE", help="Torch device of the computation."
+    ),
+]
+Metric = Annotated[
+    str,
+    typer.Option(
+        "--metric", metavar="NAME", envvar="VDB_METRIC", help="linear-predictivity or mutual-knn."
+    ),
+]
+VisionLayer = Annotated[
+    str | None,
+    typer.Option(
+        "--vision-layer",
+        metavar="LAYER",
+        envvar="VDB_VISION_LAYER",
+        help="Index or name; by default chosen on half of the groups, scored on the other.",
+    ),
+]
+LanguageLayer = Annotated[
+    str | None,
+    typer.Option(
+        "--language-layer", metavar="LAYER", envvar="VDB_LANGUAGE_LAYER", help="Index or name."
+    ),
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", envvar="VDB_FORCE", help="Compute again what was answered before."),
+]
+Permutations = Annotated[
+    int | None,
+    typer.Option(
+        "--permutations",
+        metavar="N",
+        min=0,
+        envvar="VDB_PERMUTATIONS",
+        help="Of the null; by default 200, and 0 for a metric whose permutation costs as much as its map.",
+    ),
+]
+LINEAR = "linear-predictivity"
+ASKED = ("control", "direction", "k", "score", "low", "high")
+LAYERS = ("vision_layer", "language_layer")
+MEASURED = {"control", "direction", *LAYERS, "k", "score", "held_out", "low", "high"}
+"""Columns that the table has even where they are the same in every row."""
+
+
+class DirectionOption(StrEnum):
+    """What predicts what."""
+
+    both = "both"
+    vision_to_language = "vision-to-language"
+    language_to_vision = "language-to-vision"
+
+
+DIRECTIONS: dict[DirectionOption, Literal["both", "vision->language", "language->vision"]] = {
+    DirectionOption.both: "both",
+    DirectionOption.vision_to_language: "vision->language",
+    DirectionOption.language_to_vision: "language->vision",
+}
+
+
+class CaptionsOption(StrEnum):
+    """What stands for an image's captions."""
+
+    one = "one"
+    mean = "mean"
+    all = "all"
+
+
+def controls(given: list[str] | None, known: Sequence[str]) -> Sequence[str]:
+    """Return the controls to run: all that are known, none, or those given."""
+    if given is None:
+        return known
+    return () if given == ["none"] else given
+
+
+def numbers(text: str) -> list[int]:
+    """Read numbers with commas between."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not numbers with commas between", param_hint="--k"
+        ) from None
+
+
+def layer(text: str | None) -> int | str | None:
+    """Read a layer: an index, or a name."""
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        return text
+
+
+def device(name: str) -> str:
+    """Resolve the name of a torch device."""
+    from ingest.encoders.device import resolve_device
+
+    return str(resolve_device(name))
+
+
+def command() -> str:
+    """Return the command line that was typed."""
+    return shlex.join(["vdb", *sys.argv[1:]])
+
+
+def check(style: Format, output: Path | None, picture: Path | None) -> None:
+    """Refuse what could not be written before anything is computed or kept."""
+    render.check(style, output)
+    if picture is not None:
+        from analyses.pictures import check_path
+
+        check_path(picture)
+
+
+def draw(chart: object, path: Path) -> None:
+    """Write a picture."""
+    from analyses.pictures import write
+
+    write(chart, path)
