@@ -66,6 +66,8 @@ class Recipe:
         Libraries whose version can change the numbers.
     layers : tuple of Layer
         In order of depth.
+    parameters : int, optional
+        Number of weights of the model, its size; None where nobody counted.
     """
 
     model: str
@@ -80,6 +82,7 @@ class Recipe:
     layers: tuple[Layer, ...]
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    parameters: int | None = None
 
     def to_json(self) -> str:
         """Return the recipe as canonical JSON: keys sorted, no spaces to differ by."""
@@ -95,12 +98,21 @@ class Recipe:
     def fingerprint(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of what decides the numbers.
 
-        ``model`` is left out: it is what somebody called it, and two names may mean one recipe.
+        ``model`` is left out: it is what somebody called it, and two names may mean one recipe. So is ``parameters``,
+        which follows from the rest.
         """
-        identity = {k: v for k, v in json.loads(self.to_json()).items() if k != "model"}
+        told = json.loads(self.to_json())
+        identity = {k: v for k, v in told.items() if k not in {"model", "parameters"}}
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def architecture(self) -> tuple[object, ...]:
+        """What a trained model and its random-init twin have in common."""
+        return self.library, self.source, self.modality, self.pooling, self.layers
 
     def differences(self, other: Recipe) -> list[str]:
         """Name each field in which ``other`` differs, as ``field: this -> that``."""
-        mine, theirs = (json.loads(replace(one, model="").to_json()) for one in (self, other))
+        mine, theirs = (
+            json.loads(replace(one, model="", parameters=None).to_json()) for one in (self, other)
+        )
         return differences(mine, theirs)

@@ -20,6 +20,7 @@ LIBRARIES: dict[str, str] = {
     "timm": "ingest.encoders.timm_encoder",
     "hf": "ingest.encoders.transformers_encoder",
     "st": "ingest.encoders.sentence_encoder",
+    "pixels": "ingest.encoders.pixel_statistics",
 }
 """Prefix of a library id, and the module whose ``load`` answers it; imported when it is first needed."""
 
@@ -29,6 +30,9 @@ PREFIXES: dict[str, str] = {
     "sentence-transformers": "st",
 }
 """Prefix of each library that the catalogue names."""
+
+PIXEL_STATISTICS = "pixel-statistics"
+"""The one name that is no model's: a space of what images say without any (:mod:`ingest.encoders.pixel_statistics`)."""
 
 ENTRY_POINT_GROUP = "vdb.encoders"
 """A package offers an encoder as ``prefix = "module:load"`` in this group; it answers to ``prefix:anything``."""
@@ -66,6 +70,8 @@ def resolve(name: str) -> tuple[str, Target]:
     NotFoundError, ModelError
         As :func:`load_encoder`.
     """
+    if name == PIXEL_STATISTICS:
+        return "pixels", Target(name, name)
     prefix, colon, rest = name.partition(":")
     if colon and (prefix in LIBRARIES or prefix in _offered()):
         return prefix, _library_target(name, prefix, rest)

@@ -160,6 +160,7 @@ def load(target: Target, options: EncoderOptions) -> TimmEncoder:
         ),
         preprocessing=_recorded(config),
         versions=versions_of(_VERSIONS),
+        parameters=sum(weights.numel() for weights in model.parameters()),
     )
     transform = timm.data.create_transform(**config, is_training=False)
     return TimmEncoder(model, blocks, shapes, transform, recipe)

@@ -211,6 +211,7 @@ def build(
             "truncation": "end",
         },
         versions=versions_of(VERSIONS),
+        parameters=sum(weights.numel() for weights in model.parameters()),
     )
     preparer = TextPreparer(
         tokenizer, max_length, prompt, target.model, lower_case=settings.lower_case

@@ -31,7 +31,12 @@ if TYPE_CHECKING:
     from vdb.progress import Progress
     from vdb.recipe import Modality
 
-_MODALITIES: dict[str, Modality] = {"timm": "image", "hf": "text", "st": "text"}
+_MODALITIES: dict[str, Modality] = {
+    "timm": "image",
+    "pixels": "image",
+    "hf": "text",
+    "st": "text",
+}
 """What the models of vdb's own libraries encode; of another's it is known once a model is loaded."""
 
 
@@ -121,6 +126,7 @@ def ingest_models(
             continue
         parameters = {
             "model": model,
+            "space": space,
             "variants": split_names(variants),
             "datasets": list(datasets),
             "limit": limit,
