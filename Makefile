@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 INSTALLED := $(VENV)/.installed
 OUTPUT ?= demo
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-fast lint format typecheck docs bench lock clean
@@ -28,11 +29,12 @@ demo: install ## Train nothing, download nothing: world, ingest, analyses, repor
 
 test test-fast: export OMP_NUM_THREADS ?= 1 # tests are many and small: threads only wait for each other
 
-test: install ## All tests (set VDB_REAL_DATA for those on real data)
-	$(BIN)/python -m pytest
+# A file stays in one process: what its tests share is made once.
+test: install ## All tests, JOBS at a time (set VDB_REAL_DATA for those on real data)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 test-fast: install ## Tests that take less than about ten seconds each
-	$(BIN)/python -m pytest -m "not slow and not real"
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m "not slow and not real"
 
 lint: install ## ruff, formatting and the import contract
 	$(BIN)/ruff check .
