@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from analyses.metrics.cca_maps import CCA, PWCCA, SVCCA
 from analyses.metrics.knn_maps import MUTUAL_KNN
 from analyses.metrics.metric import ChosenMetric, Metric
 from analyses.metrics.predictivity_maps import LINEAR_PREDICTIVITY
+from analyses.metrics.procrustes import PROCRUSTES
+from analyses.metrics.soft_matching import SOFT_MATCHING
 from vdb.errors import NotFoundError
 from vdb.settings import read_settings
 
@@ -13,6 +16,11 @@ METRICS: dict[str, Metric] = {
     for metric in (
         LINEAR_PREDICTIVITY,
         MUTUAL_KNN,
+        PROCRUSTES,
+        CCA,
+        SVCCA,
+        PWCCA,
+        SOFT_MATCHING,
     )
 }
 """Every metric that can be asked for, by its name."""
