@@ -44,6 +44,32 @@ RAMP: Final[dict[Mode, tuple[str, ...]]] = {
     ),
 }
 
+DIVERGING: Final[dict[Mode, tuple[str, ...]]] = {
+    "light": (
+        "#7f2a04",
+        "#b4521d",
+        "#d98455",
+        "#efb998",
+        "#f7f6f4",
+        "#a9cbe6",
+        "#629fcf",
+        "#2873ad",
+        "#0d4a7c",
+    ),
+    "dark": (
+        "#ffc79d",
+        "#e79560",
+        "#b5683a",
+        "#6f4631",
+        "#272935",
+        "#2f4a66",
+        "#3b75a6",
+        "#62a5da",
+        "#a5d3f8",
+    ),
+}
+"""From loss to gain, by way of the ground where nothing changed; the ends apart for colour-blind readers."""
+
 LINES: Final[dict[Mode, tuple[str, ...]]] = {
     "light": ("#0b67b2", "#c4480a", "#0e7a5f", "#8a3fb0", "#94720a", "#b8336a"),
     "dark": ("#5fb3f5", "#f39a5f", "#4fc9a4", "#c792ea", "#d9b84a", "#f07ba6"),
@@ -127,6 +153,7 @@ def config(mode: Mode = "light") -> dict[str, Any]:
         },
         "range": {
             "category": list(LINES[mode]),
+            "diverging": list(DIVERGING[mode]),
             "heatmap": list(RAMP[mode]),
             "ordinal": list(GREYS[mode]),
             "ramp": list(RAMP[mode]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,11 @@ from sklearn.preprocessing import StandardScaler
 
 from analyses.metrics.folds import assign_folds
 from analyses.metrics.linear_predictivity import linear_predictivity, predict_held_out
-from analyses.metrics.ridge import Scale
 from analyses.metrics.transfer import Altered, transfer_maps, transfer_predictions
 from vdb.errors import InputError
+
+if TYPE_CHECKING:
+    from analyses.metrics.ridge import Scale
 
 ALPHAS = tuple(np.logspace(-3, 6, 10))
 N = 70
@@ -56,7 +60,8 @@ def reference(
     X, Y, A, B = (one.numpy() for one in (source, target, predict_from, compare_with))
     scores, predicted = [], np.empty_like(Y)
     for k in range(4):
-        train, test = FOLDS != k, FOLDS == k
+        test = np.equal(FOLDS, k)
+        train = ~test
         ridge = RidgeCV(alphas=ALPHAS)
         model = make_pipeline(StandardScaler(), ridge) if scale == "zscore" else ridge
         model.fit(X[train], Y[train])
@@ -173,7 +178,7 @@ def test_a_target_that_became_the_same_for_all_has_no_score() -> None:
 
 def test_what_does_not_match_the_originals_is_refused() -> None:
     sources, targets = world()
-    with pytest.raises(InputError, match="alteration 1: its source layers .* row for row"):
+    with pytest.raises(InputError, match=r"alteration 1: its source layers .* row for row"):
         transfer_maps(
             sources,
             targets,
