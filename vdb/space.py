@@ -15,6 +15,7 @@ from vdb.errors import InputError, NotFoundError
 from vdb.nearest import nearest
 from vdb.reading import read_columns, vectors
 from vdb.schema import ORIGINAL, id_column, layer_column
+from vdb.streaming import find_places, rows_a_block, stream_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -160,6 +161,63 @@ class Space:
             return read.to_pylist(), out
         repeats = pc.index_in(asked, read).to_numpy()
         return asked.to_pylist(), [values[repeats] for values in out]
+
+    def stream(
+        self,
+        layers: Sequence[int | str] | None,
+        ids: Sequence[str],
+        variant: str = ORIGINAL,
+        *,
+        rows: int | None = None,
+    ) -> Iterator[tuple[int, list[NDArray[np.floating]]]]:
+        """Read several layers a block of rows at a time, in memory that does not grow with the ids.
+
+        Parameters
+        ----------
+        layers : sequence of int or str, optional
+            All where None.
+        ids : sequence of str
+            The items wanted, in the order wanted; an id may stand several times. Fastest is the order of
+            :meth:`places`.
+        variant : str
+        rows : int, optional
+            Rows of a block; what fits 64 MB by default, at most 8,192.
+
+        Returns
+        -------
+        iterator of (int, list of (n, width) arrays)
+            Where each block begins in ``ids``, and its vectors, one array a layer, in the stored precision; they may
+            be read-only. All come from one version of the table, whatever is committed meanwhile.
+
+        Raises
+        ------
+        NotFoundError
+            At once, before anything is read: there is no such layer, or an id has no vector in that variant.
+        """
+        dataset, places = self._found(ids, variant)
+        every = range(len(self.layers))
+        indices = every if layers is None else [self.layer_index(layer) for layer in layers]
+        columns = [layer_column(i) for i in indices]
+        return stream_blocks(dataset, columns, places, rows or rows_a_block(dataset, columns))
+
+    def places(self, ids: Sequence[str], variant: str = ORIGINAL) -> NDArray[np.int64]:
+        """Return where each id's row stands in the table, (n,): reading in ascending order is fastest.
+
+        Raises
+        ------
+        NotFoundError
+            An id has no vector in that variant.
+        """
+        return self._found(ids, variant)[1]
+
+    def _found(self, ids: Sequence[str], variant: str) -> tuple[Any, NDArray[np.int64]]:
+        """Find rows in the table as it is now; return that version of it too."""
+        asked = pa.array(ids, pa.string())
+        dataset = self.table.to_lance()
+        places = find_places(dataset, self.id_column, variant, asked)
+        missing = places < 0
+        self._refuse_missing(asked.filter(pa.array(missing)).unique().to_pylist(), variant)
+        return dataset, places
 
     def _refuse_missing(self, missing: list[str], variant: str) -> None:
         if missing:
