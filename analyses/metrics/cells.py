@@ -1,18 +1,32 @@
-"""Single cells of a map under many conditions, each over several draws of the items, with intervals."""
+"""Single cells of a map under many conditions, each over several draws of the items, with intervals.
+
+What a metric is made of decides its interval. Held-out predictions and overlaps of items can be drawn again as they
+are: a cluster bootstrap. Anything else, a score of Gram matrices or of distances, is scored anew on halves of the
+groups: a jackknife. Either way all conditions share their resamples, so that :func:`analyses.metrics.paired.paired` may compare
+any two.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from analyses.metrics.folds import assign_folds
+from analyses.metrics.jackknife import draw_halves, jackknife_interval
 from analyses.metrics.linear_predictivity import predict_held_out
 from analyses.metrics.mutual_knn import mutual_knn
-from analyses.metrics.statistics import Interval, bootstrap_intervals, bootstrap_items
+from analyses.metrics.statistics import (
+    Interval,
+    bootstrap_intervals,
+    bootstrap_items,
+    resample_weights,
+)
+from vdb.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -20,6 +34,13 @@ if TYPE_CHECKING:
     from analyses.metrics.metric import ChosenMetric, Direction
 
     Draw = tuple[Tensor, Tensor]
+    _Scorer = Callable[
+        [ChosenMetric, Sequence[Sequence[Draw]], Sequence[str], int, int],
+        list[dict[Direction, Interval]],
+    ]
+
+_RESAMPLES = 1000
+"""Of the bootstrap."""
 
 _CHUNK_BYTES = 2**30
 """Memory for the Gram matrices and predictions of the conditions that are scored together."""
@@ -41,19 +62,31 @@ def score_cells(
     Parameters
     ----------
     metric : ChosenMetric
+        Any. Linear predictivity and mutual k-NN are drawn again from what they were computed of; others, and
+        these with settings that their shortcuts do not know, are scored on halves.
     conditions : iterable of sequences of ((n, V) tensor, (n, L) tensor)
         The two layers over the same n items, in each draw; the score is the mean over draws. Taken as memory allows.
     groups : (n,) sequence of str
-        Never parted by folds; the bootstrap draws whole ones.
+        Never parted by folds; whole ones are drawn.
     folds, seed : int
+        The same groups, folds and seed give the same resamples.
 
     Yields
     ------
     dict of direction to Interval
-        Of each condition in turn: 95 % cluster bootstrap.
+        Of each condition in turn: 95 %, over groups.
     """
+    scored = _scorer(metric)
     for chunk in _chunks(conditions):
-        yield from _SCORED[metric.metric.name](chunk, groups, folds, seed)
+        yield from scored(metric, chunk, groups, folds, seed)
+
+
+def bootstrap_weights(groups: Sequence[str], folds: int, seed: int) -> NDArray[np.float32]:
+    """Return how often each row is drawn in each resample of :func:`score_cells` of linear predictivity: (B, n).
+
+    For what is to be paired with its intervals.
+    """
+    return resample_weights(groups, _RESAMPLES, seed, assign_folds(groups, folds, seed))
 
 
 def _chunks(conditions: Iterable[Sequence[Draw]]) -> Iterator[list[Sequence[Draw]]]:
@@ -72,7 +105,11 @@ def _chunks(conditions: Iterable[Sequence[Draw]]) -> Iterator[list[Sequence[Draw
 
 
 def _linear_predictivity(
-    conditions: Sequence[Sequence[Draw]], groups: Sequence[str], folds: int, seed: int
+    metric: ChosenMetric,  # noqa: ARG001 - with its settings as they are by default
+    conditions: Sequence[Sequence[Draw]],
+    groups: Sequence[str],
+    folds: int,
+    seed: int,
 ) -> list[dict[Direction, Interval]]:
     assigned = assign_folds(groups, folds, seed)
     distinct = {(id(v), id(t)): (v, t) for draws in conditions for v, t in draws}
@@ -84,7 +121,7 @@ def _linear_predictivity(
             for key, cell, target in zip(distinct, predictions, targets, strict=True)
         }
         drawn = [[cells[id(v), id(t)] for v, t in draws] for draws in conditions]
-        return bootstrap_intervals(drawn, assigned, groups, seed=seed)
+        return bootstrap_intervals(drawn, assigned, groups, resamples=_RESAMPLES, seed=seed)
 
     vision, language = [v for v, _ in distinct.values()], [t for _, t in distinct.values()]
     there, back = one(vision, language), one(language, vision)
@@ -94,29 +131,116 @@ def _linear_predictivity(
 
 
 def _mutual_knn(
+    metric: ChosenMetric,
     conditions: Sequence[Sequence[Draw]],
     groups: Sequence[str],
     folds: int,  # noqa: ARG001 - nothing is fitted
     seed: int,
 ) -> list[dict[Direction, Interval]]:
-    partners: dict[int, dict[int, Draw]] = {}
-    for draws in conditions:
-        for v, t in draws:
-            partners.setdefault(id(v), {})[id(t)] = v, t
+    k = int(metric.settings["k"])
     overlaps: dict[tuple[int, int], NDArray[np.float32]] = {}
-    for vision, cells in partners.items():
-        [v, *_], texts = zip(*cells.values(), strict=True)
-        found = mutual_knn([v], list(texts), groups=groups, items=True).item_scores
+    for vision, language in _blocks(conditions):
+        found = mutual_knn(vision, language, k=k, groups=groups, items=True).item_scores
         assert found is not None  # noqa: S101 - asked for, one line above
-        overlaps |= {(vision, text): found[0, j] for j, text in enumerate(cells)}
+        for i, v in enumerate(vision):
+            overlaps |= {(id(v), id(t)): found[i, j] for j, t in enumerate(language)}
     return [
         {
             "symmetric": bootstrap_items(
-                np.stack([overlaps[id(v), id(t)] for v, t in draws]), groups, seed=seed
+                np.stack([overlaps[id(v), id(t)] for v, t in draws]),
+                groups,
+                resamples=_RESAMPLES,
+                seed=seed,
             )
         }
         for draws in conditions
     ]
 
 
-_SCORED = {"linear-predictivity": _linear_predictivity, "mutual-knn": _mutual_knn}
+def _jackknife(
+    metric: ChosenMetric,
+    conditions: Sequence[Sequence[Draw]],
+    groups: Sequence[str],
+    folds: int,
+    seed: int,
+) -> list[dict[Direction, Interval]]:
+    blocks = _blocks(conditions)
+    every = np.arange(len(groups))
+    scores = _scores_on(every, metric, blocks, groups, folds, seed)
+    names = len(set(groups))
+    try:
+        on_halves = [
+            _scores_on(rows, metric, blocks, groups, folds, seed)
+            for rows in draw_halves(groups, seed=seed)
+        ]
+    except InputError as error:
+        raise InputError(
+            f"the interval of {metric.name} scores halves of the {names} groups, and one cannot be scored: {error}"
+        ) from error
+    intervals: list[dict[Direction, Interval]] = []
+    for draws in conditions:
+        found: dict[Direction, Interval] = {}
+        for direction in metric.metric.directions:
+            cells = [(id(v), id(t), direction) for v, t in draws]
+            estimate = float(np.mean([scores[cell] for cell in cells]))
+            halves = np.array([np.mean([half[cell] for cell in cells]) for half in on_halves])
+            found[direction] = jackknife_interval(estimate, halves, names)
+        intervals.append(found)
+    return intervals
+
+
+def _blocks(conditions: Sequence[Sequence[Draw]]) -> list[tuple[list[Tensor], list[Tensor]]]:
+    """Gather the distinct cells into maps of one layer against many, of whichever side has fewer layers."""
+    cells = {(id(v), id(t)): (v, t) for draws in conditions for v, t in draws}.values()
+    by_vision = len({id(v) for v, _ in cells}) <= len({id(t) for _, t in cells})
+    partners: dict[int, list[Draw]] = {}
+    for v, t in cells:
+        partners.setdefault(id(v if by_vision else t), []).append((v, t))
+    if by_vision:
+        return [([draws[0][0]], [t for _, t in draws]) for draws in partners.values()]
+    return [([v for v, _ in draws], [draws[0][1]]) for draws in partners.values()]
+
+
+def _scores_on(
+    rows: NDArray[np.int64],
+    metric: ChosenMetric,
+    blocks: Sequence[tuple[list[Tensor], list[Tensor]]],
+    groups: Sequence[str],
+    folds: int,
+    seed: int,
+) -> dict[tuple[int, int, Direction], float]:
+    """Score every cell on some of the rows."""
+    own = [groups[i] for i in rows]
+    found: dict[tuple[int, int, Direction], float] = {}
+    for vision, language in blocks:
+        maps = metric.compute(
+            [_rows(layer, rows) for layer in vision],
+            [_rows(layer, rows) for layer in language],
+            groups=own,
+            folds=folds,
+            seed=seed,
+        )
+        for direction in metric.metric.directions:
+            scores = maps[direction].scores
+            for i, v in enumerate(vision):
+                for j, t in enumerate(language):
+                    found[id(v), id(t), direction] = float(scores[i, j])
+    return found
+
+
+def _rows(layer: Tensor, rows: NDArray[np.int64]) -> Tensor:
+    return layer if len(rows) == len(layer) else layer[torch.from_numpy(rows).to(layer.device)]
+
+
+_SHORTCUTS: dict[str, tuple[_Scorer, frozenset[str]]] = {
+    "linear-predictivity": (_linear_predictivity, frozenset()),
+    "mutual-knn": (_mutual_knn, frozenset({"k"})),
+}
+"""Metrics that need not be scored anew, and the settings that may then differ from their defaults."""
+
+
+def _scorer(metric: ChosenMetric) -> _Scorer:
+    shortcut, known = _SHORTCUTS.get(metric.metric.name, (_jackknife, frozenset[str]()))
+    defaults = {name: one.default for name, one in metric.metric.parameters.items()}
+    changed = {name for name, value in metric.settings.items() if value != defaults[name]}
+    return shortcut if changed <= known else _jackknife
