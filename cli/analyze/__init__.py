@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.analyze import alignment, exemplar_avg
+from cli.analyze import alignment, exemplar_avg, forced_choice, perturbation, retrieval
 from cli.analyze.common import app
 
-__all__ = ["alignment", "app", "exemplar_avg"]
+__all__ = ["alignment", "app", "exemplar_avg", "forced_choice", "perturbation", "retrieval"]
