@@ -2,8 +2,8 @@
 
 What a metric is made of decides its interval. Held-out predictions and overlaps of items can be drawn again as they
 are: a cluster bootstrap. Anything else, a score of Gram matrices or of distances, is scored anew on halves of the
-groups: a jackknife. Either way all conditions share their resamples, so that :func:`analyses.metrics.paired.paired` may compare
-any two.
+groups: a jackknife. Either way all conditions share their resamples, so that any two may be compared by
+:func:`analyses.metrics.paired.paired`.
 """
 
 from __future__ import annotations
