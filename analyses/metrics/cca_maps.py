@@ -196,8 +196,9 @@ PWCCA = Metric(
     source="Morcos, Raghu and Bengio, NeurIPS 2018, arXiv 1806.05759",
     directional=False,
     bias=_BIAS,
-    correction=_CORRECTION,
+    correction=f"{_CORRECTION}; the weights of 200 permutations cost many times the map",
     compute=pwcca_maps,
     parameters=_PARAMETERS,
     rows_a_fold=2,
+    permutations=0,
 )

@@ -9,6 +9,9 @@ dimension; held out it is about 0 for layers that have nothing to do with each o
 
 The narrower of two layers counts as padded with zeros. Directions in which the training rows say nothing are mapped to
 zero, not to an arbitrary completion of Q; what held-out rows have there still counts in their length.
+
+A pair costs a singular value decomposition of at most the training rows or the units, whichever are fewer, in every
+fold: .2 s on one core for 800. ``components`` makes it as small as one likes.
 """
 
 from __future__ import annotations

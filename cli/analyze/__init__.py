@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from cli.analyze import alignment, exemplar_avg, forced_choice, perturbation, retrieval
+from cli.analyze import alignment, exemplar_avg, forced_choice, geometry, perturbation, retrieval
 from cli.analyze.common import app
 
-__all__ = ["alignment", "app", "exemplar_avg", "forced_choice", "perturbation", "retrieval"]
+__all__ = [
+    "alignment",
+    "app",
+    "exemplar_avg",
+    "forced_choice",
+    "geometry",
+    "perturbation",
+    "retrieval",
+]
