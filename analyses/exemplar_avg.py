@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, get_args
 
 import polars as pl
 
-from analyses import keep
+from analyses import centroids, keep
 from analyses.exemplar_cell import Question, choose
 from analyses.exemplar_curves import CONTROLS, curves
 from analyses.exemplars import Averaged, Grouping, enough, gather, usual_ks
@@ -20,6 +23,7 @@ from vdb.progress import Silent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from analyses.exemplars import Group
     from vdb.database import Database
     from vdb.progress import Progress
 
@@ -37,6 +41,7 @@ def exemplar_avg(
     group: Grouping = "image",
     k: Sequence[int] | None = None,
     draws: int = 10,
+    replacement: bool = False,
     metric: str = "linear-predictivity",
     vision_layer: int | str | None = None,
     language_layer: int | str | None = None,
@@ -45,7 +50,9 @@ def exemplar_avg(
     folds: int = 5,
     seed: int = 0,
     device: str = "cpu",
+    save: str | None = None,
     kept: bool = True,
+    force: bool = False,
     command: str = "",
     progress: Progress | None = None,
 ) -> pl.DataFrame:
@@ -64,7 +71,10 @@ def exemplar_avg(
         Exemplars averaged; by default the powers of two up to what at least half of the groups have. Groups that
         have fewer than the largest are left out for every k, so that one curve speaks of the same groups.
     draws : int
-        Draws of exemplars without replacement; a draw of k begins with its draw of fewer.
+        Draws of exemplars; a draw of k begins with its draw of fewer.
+    replacement : bool
+        Whether an exemplar may be drawn twice for one centroid. No group is then left out for having few, and k counts
+        draws, not exemplars: ``effective_k`` says how many a centroid is worth.
     metric : str
         As :func:`analyses.metrics.choose_metric` reads it.
     vision_layer, language_layer : int or str, optional
@@ -74,6 +84,11 @@ def exemplar_avg(
         Only items of these data sets; all by default.
     controls : sequence of {"mismatched", "diluted"}
         ``mismatched`` averages exemplars of other groups; ``diluted`` one exemplar of the group with k - 1 of others.
+    save : str, optional
+        Also store the centroids of all exemplars of every group, at every layer, as a space of this name: see
+        :func:`analyses.centroids.plan`.
+    force : bool
+        Compute again what was answered before.
     folds, seed, device, kept, command, progress
         As in :func:`analyses.alignment.alignment`.
 
@@ -82,15 +97,22 @@ def exemplar_avg(
     pl.DataFrame
         A row for each (control, direction, k): ``vision``, ``language``, ``control``, ``average``, ``group``,
         ``metric``, ``direction``, the layers' indices and names, ``cell_rule``, ``k``, ``score`` (mean over draws),
-        ``low`` and ``high`` (95 % cluster bootstrap over groups), ``n`` groups scored, ``left_out`` groups with too
-        few exemplars, ``draws``, ``folds``, ``seed``, both fingerprints.
+        ``low`` and ``high`` (95 % over groups), what the exemplars' own noise says of the uncontrolled curve (null for
+        controls), ``n`` groups scored, ``left_out`` groups with too few exemplars, ``draws``, ``replacement``,
+        ``folds``, ``seed``, both fingerprints. Of the noise: ``predicted`` by plain noise averaging from the first
+        point on, ``above`` what the score is above that, ``above_low``, ``above_high`` and two-sided ``above_p``
+        (paired: :func:`analyses.exemplar_fit.predicted`), ``reliability`` of the averaged centroids by variance
+        components and ``split_half`` as measured, ``effective_k``, and ``fit``: which of the two, ``noise averaging``
+        for r, or for other metrics a saturating curve in ``predicted``, with nothing above.
 
     Raises
     ------
     NotFoundError
         There is no such space, layer, metric, control or data set.
     InputError
-        No group has enough exemplars, or there are too few groups for the folds.
+        No group has enough exemplars, or there are too few groups for the folds or the interval.
+    RecipeMismatchError
+        The space to save to holds something else.
     """
     progress = progress or Silent()
     chosen = choose_metric(metric)
@@ -104,7 +126,10 @@ def exemplar_avg(
     check_sides(*sides)
     every = gather(db, *sides, group, datasets)
     ks = usual_ks(every, group, average) if k is None else tuple(sorted(set(k)))
-    question = Question(chosen, average, ks, draws, folds, seed, device)
+    groups = enough(every, 1 if replacement else ks[-1], group, average)
+    question = Question(chosen, average, ks, draws, folds, seed, device, replacement)
+    to_save = [] if save is None else centroids.plan(save, sides, every, group, average)
+    centroids.check(db, to_save)
     parameters = {
         "vision": vision,
         "language": language,
@@ -112,6 +137,7 @@ def exemplar_avg(
         "group": group,
         "k": list(ks),
         "draws": draws,
+        "replacement": replacement,
         "metric": chosen.name,
         "vision_layer": vision_layer,
         "language_layer": language_layer,
@@ -120,36 +146,76 @@ def exemplar_avg(
         "folds": folds,
         "seed": seed,
     }
-    with keep.run(db, NAME, command, parameters, seed, kept=kept) as book:
-        groups = enough(every, ks[-1], group, average)
-        cell, scored = choose(sides, groups, question, vision_layer, language_layer)
-        if chosen.metric.directional:  # it fits, fold by fold
-            check_folds([one.fold_group for one in scored], folds, chosen.metric.rows_a_fold)
-        rows = curves(sides, scored, cell, question, controls, progress)
-        frame = pl.DataFrame(rows).select(
-            pl.lit(vision).alias("vision"),
-            pl.lit(language).alias("language"),
-            "control",
-            pl.lit(average).alias("average"),
-            pl.lit(group).alias("group"),
-            pl.lit(chosen.name).alias("metric"),
-            "direction",
-            pl.lit(cell.vision).alias("vision_layer"),
-            pl.lit(cell.language).alias("language_layer"),
-            pl.lit(sides[0].layers[cell.vision].name).alias("vision_layer_name"),
-            pl.lit(sides[1].layers[cell.language].name).alias("language_layer_name"),
-            pl.lit(cell.rule).alias("cell_rule"),
-            "k",
-            "score",
-            "low",
-            "high",
-            pl.lit(len(scored)).alias("n"),
-            pl.lit(len(every) - len(groups)).alias("left_out"),
-            pl.lit(draws).alias("draws"),
-            pl.lit(folds).alias("folds"),
-            pl.lit(seed).alias("seed"),
-            pl.lit(sides[0].recipe.fingerprint).alias("vision_fingerprint"),
-            pl.lit(sides[1].recipe.fingerprint).alias("language_fingerprint"),
-        )
-        book.keep(frame, {"curve": curve})
+    mark = keep.question(NAME, parameters, sides, _digest(every))
+    frame = None if force else keep.answered(db, NAME, mark, progress)
+    if frame is not None:
+        frame = _in_order(frame, controls)
+    else:
+        entered = {**parameters, keep.QUESTION: mark}
+        with keep.run(db, NAME, command, entered, seed, kept=kept) as book:
+            cell, scored = choose(sides, groups, question, vision_layer, language_layer)
+            if chosen.metric.directional:  # it fits, fold by fold
+                check_folds([one.fold_group for one in scored], folds, chosen.metric.rows_a_fold)
+            rows = curves(sides, scored, cell, question, controls, progress)
+            frame = _in_order(
+                pl.DataFrame(rows, _SCORED, orient="row").with_columns(
+                    vision=pl.lit(vision),
+                    language=pl.lit(language),
+                    average=pl.lit(average),
+                    group=pl.lit(group),
+                    metric=pl.lit(chosen.name),
+                    vision_layer=pl.lit(cell.vision, pl.Int64),
+                    language_layer=pl.lit(cell.language, pl.Int64),
+                    vision_layer_name=pl.lit(sides[0].layers[cell.vision].name),
+                    language_layer_name=pl.lit(sides[1].layers[cell.language].name),
+                    cell_rule=pl.lit(cell.rule),
+                    n=pl.lit(len(scored), pl.Int64),
+                    left_out=pl.lit(len(every) - len(groups), pl.Int64),
+                    draws=pl.lit(draws, pl.Int64),
+                    replacement=pl.lit(replacement),
+                    folds=pl.lit(folds, pl.Int64),
+                    seed=pl.lit(seed, pl.Int64),
+                    vision_fingerprint=pl.lit(sides[0].recipe.fingerprint),
+                    language_fingerprint=pl.lit(sides[1].recipe.fingerprint),
+                ),
+                controls,
+            )
+            book.keep(frame, {"curve": curve})
+    for one in to_save:
+        centroids.save(db, one, progress)
     return frame
+
+
+_SCORED = {
+    "control": pl.String,
+    "direction": pl.String,
+    "k": pl.Int64,
+    **dict.fromkeys(("score", "low", "high", "predicted"), pl.Float64),
+    **dict.fromkeys(("above", "above_low", "above_high", "above_p"), pl.Float64),
+    **dict.fromkeys(("reliability", "split_half", "effective_k"), pl.Float64),
+    "fit": pl.String,
+}
+"""What :func:`analyses.exemplar_curves.curves` tells."""
+
+_COLUMNS = [
+    *("vision", "language", "control", "average", "group", "metric", "direction"),
+    *("vision_layer", "language_layer", "vision_layer_name", "language_layer_name", "cell_rule"),
+    *list(_SCORED)[2:],
+    *("n", "left_out", "draws", "replacement", "folds", "seed"),
+    *("vision_fingerprint", "language_fingerprint"),
+]
+
+
+def _in_order(frame: pl.DataFrame, controls: Sequence[str]) -> pl.DataFrame:
+    """Return the columns and rows in one order, whatever the store gave: the finding first, then its controls."""
+    ranks = {control: i for i, control in enumerate(("none", *controls))}
+    rank = pl.col("control").replace_strict(ranks, return_dtype=pl.Int64)
+    # "vision->language" before "language->vision"
+    return frame.select(_COLUMNS).sort(
+        rank, pl.col("direction"), pl.col("k"), descending=[False, True, False]
+    )
+
+
+def _digest(groups: Sequence[Group]) -> str:
+    """Return sixteen hexadecimal digits that change with any exemplar."""
+    return hashlib.sha256(json.dumps([asdict(one) for one in groups]).encode()).hexdigest()[:16]

@@ -30,6 +30,7 @@ class Question:
     folds: int
     seed: int
     device: str
+    replacement: bool = False
 
 
 def choose(

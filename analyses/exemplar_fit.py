@@ -37,7 +37,7 @@ class Gains:
         Of the centroids of each k: mean over units.
     factor : (K,) float64 array
         What r is multiplied by, of what it would be without noise.
-    resampled : (K, B) float64 array
+    resampled : (K, B) or (K, 1) float64 array
     """
 
     reliability: NDArray[np.float64]
@@ -49,7 +49,7 @@ def gains(
     exemplars: Exemplars,
     ks: tuple[int, ...],
     role: Role,
-    weights: NDArray[np.floating],
+    weights: NDArray[np.floating] | None,
     *,
     replacement: bool,
 ) -> Gains:
@@ -72,17 +72,15 @@ def gains(
         All exemplars of the averaged side, of the groups that are scored.
     ks : K numbers of exemplars
     role : {"source", "target"}
-    weights : (B, G) array
-        The groups of each resample.
+    weights : (B, G) array, optional
+        The groups of each resample; without it the factors are the same in every one.
     replacement : bool
         Whether exemplars were drawn with replacement: see :func:`analyses.reliability.effective`.
     """
-    first = exemplars.variances()
-    every = [
-        np.concatenate([one, more])
-        for one, more in zip(first, exemplars.variances(weights), strict=True)
-    ]
-    signal, noise = every
+    signal, noise = exemplars.variances()
+    if weights is not None:
+        drawn = exemplars.variances(weights)
+        signal, noise = np.concatenate([signal, drawn[0]]), np.concatenate([noise, drawn[1]])
     shares, factors = [], []
     for k in ks:
         size = effective(k, exemplars.counts, replacement=replacement)
@@ -93,7 +91,7 @@ def gains(
             layer = reliability(signal.sum(axis=1), noise.sum(axis=1), size)
             factors.append(np.sqrt(layer))
     found = np.stack(factors)
-    return Gains(np.array(shares), found[:, 0], found[:, 1:])
+    return Gains(np.array(shares), found[:, 0], found[:, :1] if weights is None else found[:, 1:])
 
 
 def together(sides: list[Gains]) -> Gains:

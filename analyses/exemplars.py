@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Grouping = Literal["image", "caption", "concept"]
 Averaged = Literal["images", "captions", "both"]
+Side = Literal["images", "captions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +191,25 @@ def _counts(groups: Sequence[Group], by: Grouping, averaged: Averaged) -> list[i
     return [count(group) for group in groups]
 
 
+def exemplars_of(group: Group, averaged: Averaged, side: Side) -> tuple[str, ...]:
+    """Return the ids of one side of a group's exemplars, one an exemplar: of each image its first caption."""
+    if not group.paired:
+        return group.images if side == "images" else group.captions[0]
+    if side == "captions":
+        return tuple(own[0] for own in group.captions if own)
+    both = zip(group.images, group.captions, strict=True)
+    return tuple(one for one, own in both if own or averaged == "images")
+
+
 def draw(
-    groups: Sequence[Group], k: int, averaged: Averaged, generator: np.random.Generator
+    groups: Sequence[Group],
+    k: int,
+    averaged: Averaged,
+    generator: np.random.Generator,
+    *,
+    replacement: bool = False,
 ) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """Draw exemplars without replacement.
+    """Draw exemplars.
 
     Parameters
     ----------
@@ -202,6 +218,8 @@ def draw(
         Exemplars a group; a draw's first j are a draw of j.
     averaged : {"images", "captions", "both"}
     generator : numpy Generator
+    replacement : bool
+        Whether an exemplar can be drawn twice, so that a group need not have ``k``.
 
     Returns
     -------
@@ -217,10 +235,15 @@ def draw(
             captioned = [i for i in order if group.captions[i]]
             if averaged != "images":  # an image without a caption can only be averaged itself
                 order = captioned
-            own = [group.captions[i] for i in captioned[:k]]
+            order = _again(order, k, generator) if replacement else order
+            said = [i for i in order if group.captions[i]] or captioned
+            own = [group.captions[i] for i in said[:k]]
             captions.append([one[generator.integers(len(one))] for one in own])
         else:
-            captions.append(_some(group.captions[0], k, generator))
+            texts = generator.permutation(len(group.captions[0])).tolist()
+            if replacement:
+                order, texts = _again(order, k, generator), _again(texts, k, generator)
+            captions.append([group.captions[0][i] for i in texts[:k]])
         images.append([group.images[i] for i in order[:k]])
     width_images = 1 if averaged == "captions" else k
     width_captions = 1 if averaged == "images" else k
@@ -230,8 +253,10 @@ def draw(
     )
 
 
-def _some(ids: Sequence[str], k: int, generator: np.random.Generator) -> list[str]:
-    return [ids[i] for i in generator.permutation(len(ids))[:k]]
+def _again(order: list[int], k: int, generator: np.random.Generator) -> list[int]:
+    """Draw k with replacement; the first is that of the draw without."""
+    more = generator.integers(len(order), size=k - 1).tolist()
+    return [order[0], *(order[i] for i in more)]
 
 
 def from_other_groups(

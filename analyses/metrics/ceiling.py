@@ -39,7 +39,7 @@ class Ceiling:
     r : float
         The highest r of a prediction: the mean over units of the square root of the reliability, that of a negative
         one being 0.
-    k : int
+    k : float
         Repeats that are averaged into what is predicted.
     items, repeats : int
         Items with at least two repeats, and the fewest that one of these has.
@@ -48,7 +48,7 @@ class Ceiling:
     units: NDArray[np.float64]
     reliability: float
     r: float
-    k: int
+    k: float
     items: int
     repeats: int
 
@@ -68,7 +68,7 @@ def split_half(
     values: NDArray[np.floating],
     items: Sequence[object],
     *,
-    k: int = 1,
+    k: float = 1,
     splits: int = 20,
     seed: int = 0,
 ) -> Ceiling:
@@ -80,7 +80,7 @@ def split_half(
         A row for each repeat.
     items : (rows,) sequence
         What each row is a repeat of. Rows of an item that has one only are left out.
-    k : int
+    k : float
         Repeats averaged into what is to be predicted: 1 for single exemplars.
     splits : int
         Random splits; r is averaged over them before it is corrected.
@@ -126,7 +126,7 @@ def noise_ceiling(
     groups: Sequence[Sequence[str]],
     layer: int | str = -1,
     *,
-    k: int = 1,
+    k: float = 1,
     splits: int = 20,
     seed: int = 0,
     variant: str = ORIGINAL,
@@ -185,7 +185,7 @@ def _correlations(first: NDArray[np.float64], second: NDArray[np.float64]) -> ND
     return r
 
 
-def _ceiling(units: NDArray[np.float64], k: int, items: int, repeats: int) -> Ceiling:
+def _ceiling(units: NDArray[np.float64], k: float, items: int, repeats: int) -> Ceiling:
     known = units[np.isfinite(units)]
     if not len(known):
         return Ceiling(units, np.nan, np.nan, k, items, repeats)

@@ -81,11 +81,15 @@ def score_cells(
         yield from scored(metric, chunk, groups, folds, seed)
 
 
-def bootstrap_weights(groups: Sequence[str], folds: int, seed: int) -> NDArray[np.float32]:
-    """Return how often each row is drawn in each resample of :func:`score_cells` of linear predictivity: (B, n).
+def bootstrap_weights(
+    metric: ChosenMetric, groups: Sequence[str], folds: int, seed: int
+) -> NDArray[np.float32] | None:
+    """Return how often each row is drawn in each resample of linear predictivity by :func:`score_cells`: (B, n).
 
-    For what is to be paired with its intervals.
+    For what is to be paired with its intervals. None for a metric whose resamples are others.
     """
+    if _scorer(metric) is not _linear_predictivity:
+        return None
     return resample_weights(groups, _RESAMPLES, seed, assign_folds(groups, folds, seed))
 
 

@@ -163,7 +163,9 @@ def test_the_bootstrap_of_linear_predictivity_can_be_drawn_again() -> None:
     groups = [str(i // 2) for i in range(60)]
     metric = choose_metric("linear-predictivity")
     [found] = score_cells(metric, [[(v, t)]], groups, folds=2, seed=7)
-    weights = bootstrap_weights(groups, 2, 7)
+    weights = bootstrap_weights(metric, groups, 2, 7)
+    assert weights is not None
+    assert bootstrap_weights(choose_metric("mutual-knn"), groups, 2, 7) is None
     assert weights.shape == (len(found["vision->language"].resamples), 60)
     assigned = assign_folds(groups, 2, 7)
     [cell] = predict_held_out([v], [t], assigned)
