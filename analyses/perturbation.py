@@ -64,7 +64,7 @@ def perturbation(
     fit : {"both", "transfer", "refit"}
         ``transfer`` fits the map on the originals' training rows and meets altered rows only when held out: altered
         sources are what it predicts from, altered targets what its predictions are compared with. ``refit`` fits
-        and scores on altered rows. A metric that fits no map is ``recomputed``.
+        and scores on altered rows. Both are of linear predictivity; any other metric is ``recomputed``.
     metric : str
         As :func:`analyses.metrics.choose_metric` reads it.
     vision_layer, language_layer : int or str, optional

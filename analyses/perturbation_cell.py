@@ -14,7 +14,7 @@ from analyses.metrics.folds import folds_of
 from analyses.metrics.paired import Difference, of_resamples, paired
 from analyses.metrics.statistics import bootstrap_intervals
 from analyses.metrics.transfer import transfer_predictions
-from analyses.perturbation_fits import TRANSFER, transfer_settings
+from analyses.perturbation_fits import TRANSFER
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def score(
     for fit in fits:
         found = scored[first:]
         if fit == TRANSFER:
-            found = _transferred(metric, vectors, members, folds, seed)
+            found = _transferred(vectors, members, folds, seed)
         altered |= {(one, fit): scores for one, scores in zip(members, found, strict=True)}
     return CellScores(scored[0], scored[1] if wrong is not None else {}, altered)
 
@@ -95,17 +95,16 @@ def _mismatched(groups: Sequence[str], language: Tensor, seed: int) -> Tensor | 
 
 
 def _transferred(
-    metric: ChosenMetric, vectors: Vectors, members: Sequence[Alteration], folds: int, seed: int
+    vectors: Vectors, members: Sequence[Alteration], folds: int, seed: int
 ) -> list[Scores]:
     """Score the originals' maps on altered rows, over the resamples that :func:`score_cells` draws too."""
     assigned = folds_of(vectors.groups, len(vectors.groups), folds, seed)
     pairs = [(x, y) for [x], [y] in (vectors.under(one) for one in members)]
     [v], [t] = vectors.originals
-    settings = transfer_settings(metric)
 
     def one(source: Tensor, target: Tensor, under: list[tuple[Tensor, Tensor]]) -> list[Interval]:
         turned = [x for x, _ in under if x is not source]
-        own, *others = transfer_predictions(source, target, turned, assigned, **settings)
+        own, *others = transfer_predictions(source, target, turned, assigned)
         after = iter(others)
         drawn = [[(own if x is source else next(after), y)] for x, y in under]
         return bootstrap_intervals(drawn, assigned, vectors.groups, seed=seed)

@@ -1,12 +1,13 @@
 """How a map meets what is altered: fitted on the originals and transferred, or fitted again.
 
 Three words in the column ``fit``: ``transfer``, a map of the originals applied to altered held-out rows; ``refit``, a
-map fitted and scored on altered rows; ``recomputed``, a metric that has no map to transfer, computed again.
+map fitted and scored on altered rows; ``recomputed``, any other metric, for which transfer is not defined, as it is on
+altered rows.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from analyses.matching import check_choice
 from vdb.errors import InputError
@@ -19,8 +20,6 @@ Fit = Literal["both", "transfer", "refit"]
 TRANSFER, REFIT, RECOMPUTED = "transfer", "refit", "recomputed"
 
 _TRANSFERRED = "linear-predictivity"
-_KNOWN = ("alphas", "scale")
-"""Settings that :mod:`analyses.metrics.transfer` has too."""
 
 
 def fits(metric: ChosenMetric, asked: Fit) -> tuple[str, ...]:
@@ -43,20 +42,11 @@ def fits(metric: ChosenMetric, asked: Fit) -> tuple[str, ...]:
     return (again,)
 
 
-def transfer_settings(metric: ChosenMetric) -> dict[str, Any]:
-    """Return the settings of the metric that a transfer takes."""
-    return {name: value for name, value in metric.settings.items() if name in _KNOWN}
-
-
 def _not_transferred(metric: ChosenMetric) -> str | None:
     if metric.metric.name != _TRANSFERRED:
-        return f"no map is fitted that could be transferred, as {_TRANSFERRED} fits one"
+        return f"transfer is defined for {_TRANSFERRED} alone"
     defaults = metric.metric.parameters
-    other = [
-        name
-        for name, value in metric.settings.items()
-        if name not in _KNOWN and value != defaults[name].default
-    ]
+    other = [name for name, value in metric.settings.items() if value != defaults[name].default]
     if other:
-        return f"transfer has one alpha by leave-one-out and no setting {', '.join(other)}"
+        return f"transfer is of the default settings, one alpha by leave-one-out, not of {', '.join(other)}"
     return None

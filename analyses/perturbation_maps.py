@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analyses.metrics.folds import folds_of
 from analyses.metrics.transfer import Altered, transfer_maps
-from analyses.perturbation_fits import TRANSFER, transfer_settings
+from analyses.perturbation_fits import TRANSFER
 from vdb.schema import ORIGINAL
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def delta_maps(
     }
     for fit in fits:
         if fit == TRANSFER:
-            found = _transferred(metric, vectors, members, folds, seed)
+            found = _transferred(vectors, members, folds, seed)
         else:
             found = _again(metric, vectors, members, folds, seed)
         for one in members:
@@ -71,11 +71,10 @@ def delta_maps(
 
 
 def _transferred(
-    metric: ChosenMetric, vectors: Vectors, members: Sequence[Alteration], folds: int, seed: int
+    vectors: Vectors, members: Sequence[Alteration], folds: int, seed: int
 ) -> dict[Alteration, dict[str, Map]]:
     vision, language = vectors.originals
     assigned = folds_of(vectors.groups, len(vectors.groups), folds, seed)
-    settings = transfer_settings(metric)
 
     def changed(one: Alteration) -> tuple[list[Tensor] | None, list[Tensor] | None]:
         images, captions = vectors.under(one)
@@ -86,8 +85,8 @@ def _transferred(
 
     there = [Altered(*changed(one)) for one in members]
     back = [Altered(*reversed(changed(one))) for one in members]
-    forward = transfer_maps(vision, language, there, assigned, **settings).mean(axis=3)
-    backward = transfer_maps(language, vision, back, assigned, **settings).mean(axis=3)
+    forward = transfer_maps(vision, language, there, assigned).mean(axis=3)
+    backward = transfer_maps(language, vision, back, assigned).mean(axis=3)
     return {
         one: {"vision->language": forward[i], "language->vision": backward[i].T}
         for i, one in enumerate(members, start=1)

@@ -25,6 +25,7 @@ def line_layers(
     domain: Sequence[float],
     tooltip: Sequence[alt.Tooltip],
     band: bool = False,
+    title: str = "pair",
 ) -> alt.LayerChart:
     """Draw one panel: a line with points for each series, over a thin line at zero.
 
@@ -42,10 +43,12 @@ def line_layers(
         The range of scores, the same for all panels.
     band : bool
         Shade the interval from ``low`` to ``high``.
+    title : str
+        Of the legend of the findings.
     """
     grey = [row for row in rows if row["series"] in set(controls)]
     coloured = [row for row in rows if row["series"] in set(findings)]
-    colour = alt.Color("series:N", scale=alt.Scale(domain=list(findings)), legend=_legend("pair"))
+    colour = alt.Color("series:N", scale=alt.Scale(domain=list(findings)), legend=_legend(title))
     # Of one field, domain and title, shade and dash merge into one legend.
     told, count = alt.Legend(**_LEGEND, title="controls"), len(controls)
     shade, dash = (

@@ -78,6 +78,7 @@ def self_profile(frame: pl.DataFrame) -> alt.ConcatChart:
                     alt.Tooltip("high:Q", title="to", format=".3f"),
                 ],
                 band=True,
+                title="variant",
             )
             title = alt.Title(name, subtitle=_DIRECTIONS.get(direction, direction))
             panels.append(panel.properties(width=220, height=200, title=title))

@@ -52,8 +52,8 @@ Variants = Annotated[
 ]
 
 DELTA = (
-    *("level", "variant", "kind", "fit", "direction", "score_original", "score_altered", "delta"),
-    *("low", "high", "p", "q", "retained", "n", "left_out"),
+    *("level", "variant", "altered", "kind", "fit", "direction", "score_original"),
+    *("score_altered", "delta", "low", "high", "p", "q", "retained", "n", "left_out"),
 )
 WHERE = ("vision", "language", "metric", "vision_layer", "language_layer", "cell_rule", "seed")
 SELF = ("variant", "metric", "control", "direction", "layer", "score", "low", "high", "n")

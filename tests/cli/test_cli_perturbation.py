@@ -86,7 +86,7 @@ def test_people_get_the_cell(ask: Command) -> None:
     assert "cell rule given" in facts
     assert "metric linear-predictivity" in facts
     head, _, *lines = table.splitlines()
-    assert head.split()[:5] == ["level", "variant", "kind", "fit", "direction"]
+    assert head.split()[:4] == ["level", "variant", "altered", "kind"]
     levels = [line.split()[0] for line in lines]
     assert {name: levels.count(name) for name in levels} == {
         "variant": 6,

@@ -1,0 +1,92 @@
+"""The pictures of a perturbation: what stands where, and what cannot be drawn."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from analyses.pictures import render
+from analyses.pictures.perturbation import delta_bars, delta_heatmaps
+from vdb.errors import VdbError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def frame(perturbed_frame: pl.DataFrame) -> pl.DataFrame:
+    return perturbed_frame
+
+
+def _rows(part: Any) -> Iterator[dict[str, Any]]:
+    """Yield the plotted rows of a chart, wherever Altair put them."""
+    if isinstance(part, dict):
+        yield from (row for row in part.get("values", ()) if "label" in row)
+        for each in part.values():
+            yield from _rows(each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _rows(each)
+
+
+def test_bars_stand_by_kind_the_cheapest_first_and_their_mean_last(frame: pl.DataFrame) -> None:
+    chart = delta_bars(frame.filter(altered="images")).to_dict()
+    assert [panel["title"]["text"] for panel in chart["concat"]] == [
+        "map of the originals",
+        "fitted again",
+    ] * 2
+    order = chart["concat"][0]["layer"][0]["encoding"]["y"]["sort"]
+    assert order == [
+        *("same", "little", "mean, appearance"),
+        *("turned", "noise", "mean, semantic"),
+        "some",
+    ]
+
+
+def test_bars_hold_the_frames_numbers(frame: pl.DataFrame) -> None:
+    panel = delta_bars(frame).to_dict()["concat"][0]
+    kinds = [layer["mark"]["type"] for layer in panel["layer"]]
+    assert kinds == ["bar", "rule", "point", "rule", "rule"]
+    rows = {row["label"]: row for row in _rows(panel)}
+    expected = frame.filter(
+        scope="cell", variant="noise", fit="transfer", direction="vision->language"
+    ).row(0, named=True)
+    found = rows["noise (images)"]
+    for name in ("delta", "low", "high"):
+        assert found[name] == pytest.approx(expected[name], abs=1e-6)
+    assert found["kind"] == "semantic"
+    floor = frame.filter(level="control", direction="vision->language")["delta"].item()
+    assert panel["layer"][-1]["encoding"]["x"]["datum"] == pytest.approx(floor)
+
+
+def test_maps_have_no_change_in_the_middle_of_one_scale(frame: pl.DataFrame) -> None:
+    chart = delta_heatmaps(frame).to_dict()
+    assert len(chart["concat"]) == 6 * 2
+    scales = [panel["encoding"]["color"]["scale"] for panel in chart["concat"]]
+    furthest = frame.filter(scope="map", fit="transfer")["delta"].abs().max()
+    assert all(one["domain"] == pytest.approx([-furthest, furthest]) for one in scales)
+    assert {one["domainMid"] for one in scales} == {0}
+    few = delta_heatmaps(frame, variants=["little"], fit="refit").to_dict()
+    assert {panel["title"]["text"] for panel in few["concat"]} == {"little"}
+
+
+@pytest.mark.parametrize("draw", [delta_bars, delta_heatmaps])
+def test_a_hostile_name_stays_a_value(frame: pl.DataFrame, draw: Any) -> None:
+    name = "<script>a.b[0]</script>"
+    picture = render(draw(frame.with_columns(variant=pl.lit(name), vision=pl.lit(name))))
+    assert b"<script" not in picture.svg
+    assert name in json.loads(picture.spec)["description"]
+
+
+@pytest.mark.parametrize("draw", [delta_bars, delta_heatmaps])
+def test_what_cannot_be_drawn_is_said(frame: pl.DataFrame, draw: Any) -> None:
+    with pytest.raises(VdbError, match="has no column delta"):
+        draw(frame.drop("delta"))
+    with pytest.raises(VdbError, match="has no rows"):
+        draw(frame.clear())
+    twice = pl.concat([frame, frame.with_columns(metric=pl.lit("mutual-knn"))])
+    with pytest.raises(VdbError, match="cannot share one scale"):
+        draw(twice)
