@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from analyses.metrics.cca_maps import CCA, PWCCA, SVCCA
-from analyses.metrics.knn_maps import MUTUAL_KNN
+from analyses.metrics.gram_maps import CKA, RSA
+from analyses.metrics.knn_maps import CKNNA, CYCLE_KNN, MUTUAL_KNN
 from analyses.metrics.metric import ChosenMetric, Metric
 from analyses.metrics.predictivity_maps import LINEAR_PREDICTIVITY
 from analyses.metrics.procrustes import PROCRUSTES
@@ -16,6 +17,10 @@ METRICS: dict[str, Metric] = {
     for metric in (
         LINEAR_PREDICTIVITY,
         MUTUAL_KNN,
+        CYCLE_KNN,
+        CKNNA,
+        CKA,
+        RSA,
         PROCRUSTES,
         CCA,
         SVCCA,

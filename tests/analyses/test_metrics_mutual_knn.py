@@ -100,16 +100,17 @@ def test_k_is_checked_against_the_candidates(k: int) -> None:
         mutual_knn(layers(10, [3], 0), layers(10, [3], 1), k=k, groups=[i // 2 for i in range(10)])
 
 
-def test_progress_counts_rows() -> None:
+def test_progress_counts_layers_and_blocks() -> None:
     steps: list[tuple[int, int]] = []
     mutual_knn(
         layers(10, [3], 0),
         layers(10, [3], 1),
         k=2,
-        block_bytes=4 * 10 * 2 * 4,
+        block_bytes=4 * 10 * 4,
         progress=lambda done, total: steps.append((done, total)),
     )
-    assert steps == [(4, 10), (8, 10), (10, 10)]
+    # Two layers, then blocks of 4, 4 and 2 rows.
+    assert steps == [(done, 5) for done in (1, 2, 3, 4, 5)]
 
 
 @pytest.mark.parametrize("block_bytes", [1, 5000, 1 << 28])
