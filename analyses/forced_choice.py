@@ -98,8 +98,8 @@ def forced_choice(
     strengths : sequence of float, optional
         Where bins of the strength of preference (a trial's ``gap``) are parted; quartiles by default.
     controls : sequence of {"bag-of-words", "mismatched"}
-        Of the trial level. ``mismatched`` fits on pairs that do not belong together (one such fit is one
-        draw: those of other seeds scatter around 0.5 by more than their intervals say); ``bag-of-words`` puts word
+        Of the trial level. ``mismatched`` is the cell alone, fitted on pairs that do not belong together and
+        averaged over ten such fits (the choices of one lean to one side together); ``bag-of-words`` puts word
         counts in the place of the language space.
     most : int
         Pairs to fit on at the most; of more, whole groups are drawn.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from analyses.controls import BAG_OF_WORDS, MISMATCHED, bag_of_words, latent_words, mismatch
+from analyses.controls import BAG_OF_WORDS, MISMATCHED, bag_of_words, latent_words, mismatches
 from analyses.forced_choice_trials import sides as sides_of
 from analyses.matching import mean_rows
 from analyses.metrics.choosing import agreement, choose, similarity
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Tell = Callable[[], None]
 
 FITS = ("language->vision", "vision->language")
+DRAWS = 10
+"""Mismatches that the control is averaged over: one map of wrong pairs leans somewhere, and all its choices with it."""
 _BLOCK = 4096
 
 
@@ -62,6 +64,11 @@ class Read:
     vision: Side
     language: Side
     bag: Side | None
+
+
+def one_layer(side: Side, layer: int) -> Side:
+    """Return a side with one of its layers alone."""
+    return replace(side, layers=[side.layers[layer]], values=[side.values[layer]])
 
 
 def read_sides(
@@ -108,10 +115,9 @@ def _texts(db: Database, caption_ids: Sequence[Sequence[str]]) -> list[list[str]
 
 def steps(read: Read, plan: Plan, controls: Sequence[str]) -> int:
     """Count how often :func:`right_choices` will tell, over all controls and both fits."""
-    vision = len(read.vision.layers)
-    languages = [len(read.language.layers)] * (2 if MISMATCHED in controls else 1)
-    languages += [len(read.bag.layers)] if read.bag else []
-    return len(plan.fits) * sum(vision + language for language in languages)
+    languages = [read.language, *([read.bag] if read.bag else [])]
+    maps = sum(len(read.vision.layers) + len(one.layers) for one in languages)
+    return len(plan.fits) * (maps + (2 * DRAWS if MISMATCHED in controls else 0))
 
 
 def right_choices(
@@ -123,7 +129,7 @@ def right_choices(
     direction: str,
     fit: str,
     kind: Similarity,
-    mismatched: bool,
+    mismatched: int | None = None,
     seed: int,
     tell: Tell,
 ) -> NDArray[np.float32]:
@@ -133,6 +139,8 @@ def right_choices(
     a fit the other way predicts both candidates in the query's space, and takes the one whose prediction is nearer to
     the query. Predictions and what they are compared with are taken less the mean of the target over the fit's pairs:
     what all items have in common is no preference.
+
+    ``mismatched`` is a draw, from 0 to DRAWS - 1, of pairs that do not belong together, to fit on instead.
 
     Returns
     -------
@@ -151,9 +159,10 @@ def right_choices(
         asked = _Asked.of(trials, part, source, target, queried=queried, device=device)
         train = torch.from_numpy(part.train).to(device)
         partners = None
-        if mismatched:
+        if mismatched is not None:
             groups = [plan.groups[i] for i in part.train.tolist()]
-            partners = train[torch.from_numpy(mismatch(groups, seed)).to(device)]
+            drawn = mismatches(groups, DRAWS, np.random.default_rng(seed))[mismatched]
+            partners = train[torch.from_numpy(drawn).to(device)]
         predictions = predict_unseen(source.values, fitted, train, asked.test, partners=partners)
         for told, one in enumerate(predictions, 1):
             choices = asked.choices(one, target.values[one.target], kind)

@@ -9,13 +9,21 @@ import numpy as np
 
 from analyses.cell import Cell, choosing_half, given, last
 from analyses.controls import BAG_OF_WORDS, MISMATCHED
-from analyses.forced_choice_maps import FITS, Side, read_sides, right_choices, steps
+from analyses.forced_choice_maps import (
+    DRAWS,
+    FITS,
+    Side,
+    one_layer,
+    read_sides,
+    right_choices,
+    steps,
+)
 from analyses.forced_choice_people import People
 from analyses.forced_choice_rows import layers
 from analyses.metrics.choosing import CHANCE, accuracies, strengths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -57,40 +65,48 @@ def trial_level(
     named = given(spaces, question.vision_layer, question.language_layer)
     rows: list[Row] = []
     title = f"{direction}: {read.vision.name} x {read.language.name}"
+    half = None if named else choosing_half(trials.clusters, question.seed)
     with progress.task(title, steps(read, plan, question.controls)) as task:
         for fit in FITS:
-            own: Cell | None = None
-            for control, language in _conditions(read.language, read.bag, question.controls):
-                right = right_choices(
-                    read.vision,
+
+            def ask(
+                vision: Side, language: Side, draw: int | None = None, fit: str = fit
+            ) -> NDArray[np.float32]:
+                return right_choices(
+                    vision,
                     language,
                     plan,
                     trials,
                     direction=direction,
                     fit=fit,
                     kind=question.similarity,
-                    mismatched=control == MISMATCHED,
+                    mismatched=draw,
                     seed=question.seed,
                     tell=lambda: task.advance(1),
                 )
-                scored = _Scored(right, trials, people, question.seed)
-                half = None if named else choosing_half(trials.clusters, question.seed)
-                if control == MISMATCHED and own is not None:
-                    cell = own
-                else:
-                    cell = _cell(spaces, scored, half, named, bag=control == BAG_OF_WORDS)
-                if control == "none":
-                    own = cell
+
+            scored = _Scored(ask(read.vision, read.language), trials, people, question.seed)
+            cell = _cell(spaces, scored, half, named, bag=False)
+            found = [("none", scored, read.language, cell)]
+            if read.bag is not None:
+                words = _Scored(ask(read.vision, read.bag), trials, people, question.seed)
+                bagged = _cell(spaces, words, half, named, bag=True)
+                found.append((BAG_OF_WORDS, words, read.bag, bagged))
+            if MISMATCHED in question.controls:
+                alone = one_layer(read.vision, cell.vision), one_layer(read.language, cell.language)
+                wrong = np.mean([ask(*alone, draw) for draw in range(DRAWS)], axis=0)
+                lone = _Scored(wrong, trials, people, question.seed)
+                found.append((MISMATCHED, lone, read.language, cell))
+            for control, one, language, at in found:
                 about = {
                     "control": control,
                     "fit": fit,
                     "language": language.name,
                     "language_fingerprint": language.fingerprint,
                 }
-                rows += [
-                    {**row, **about}
-                    for row in _rows(scored, read.vision, language, cell, half, question.edges)
-                ]
+                mapped = [] if control == MISMATCHED else _map_rows(one, read.vision, language)
+                cells = _cell_rows(one, read.vision, language, at, half, question.edges)
+                rows += [{**row, **about} for row in (*mapped, *cells)]
     shared = {
         "vision": read.vision.name,
         "vision_fingerprint": read.vision.fingerprint,
@@ -105,16 +121,6 @@ def trial_level(
         "fit_rule": plan.rule,
     }
     return [{**row, **shared} for row in rows]
-
-
-def _conditions(
-    language: Side, bag: Side | None, controls: Sequence[str]
-) -> Iterator[tuple[str, Side]]:
-    yield "none", language
-    if bag is not None:
-        yield BAG_OF_WORDS, bag
-    if MISMATCHED in controls:
-        yield MISMATCHED, language
 
 
 class _Scored:
@@ -177,7 +183,16 @@ def _cell(
     return Cell(cell.vision, scored.right.shape[1] - 1, cell.rule) if bag else cell
 
 
-def _rows(
+def _map_rows(scored: _Scored, vision: Side, language: Side) -> list[Row]:
+    """Return the map over all trials."""
+    cells = scored.cells
+    return [
+        {**row, **layers(vision.layers, language.layers, at), "scope": "map"}
+        for row, at in zip(scored.rows(cells, scored.every), cells, strict=True)
+    ]
+
+
+def _cell_rows(
     scored: _Scored,
     vision: Side,
     language: Side,
@@ -185,26 +200,22 @@ def _rows(
     half: NDArray[np.bool_] | None,
     edges: Sequence[float] | None,
 ) -> list[Row]:
-    """Return the map over all trials; then the cell over those not spent on choosing it, whole and by strength."""
-    cells = scored.cells
-    every = [
-        {**row, **layers(vision.layers, language.layers, at), "scope": "map"}
-        for row, at in zip(scored.rows(cells, scored.every), cells, strict=True)
-    ]
+    """Return the cell over the trials not spent on choosing it, whole and by strength of preference."""
     at = cell.vision, cell.language
-    left = scored.every if half is None else ~half
     about = {
         **layers(vision.layers, language.layers, at),
         "scope": "cell",
         "cell_rule": cell.rule,
     }
-    every += [{**row, **scored.ceiling(left), **about} for row in scored.rows([at], left)]
+    left = scored.every if half is None else ~half
+    here = at if len(scored.cells) > 1 else (0, 0)  # a cell that was asked alone
+    rows = [{**row, **scored.ceiling(left), **about} for row in scored.rows([here], left)]
     for low, high, within in strengths(scored.gaps, edges):
         chosen = within & left
         if chosen.any():
             bounds = {"gap_low": low, "gap_high": high}
-            every += [
+            rows += [
                 {**row, **scored.ceiling(chosen), **about, **bounds}
-                for row in scored.rows([at], chosen)
+                for row in scored.rows([here], chosen)
             ]
-    return every
+    return rows

@@ -13,7 +13,7 @@ from analyses.cell import Cell, choosing_half, given, last
 from analyses.controls import MISMATCHED
 from analyses.matching import Captions, check_choice, match, mean_rows
 from analyses.metrics.folds import assign_folds, check_folds
-from analyses.metrics.ranks import MEASURES, chance, interval, measures
+from analyses.metrics.ranks_of import MEASURES, chance, interval, measures
 from analyses.pictures.retrieval import retrieval_bars, retrieval_map
 from analyses.retrieval_search import DIRECTIONS, Search, search
 from vdb.progress import Silent

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from analyses.controls import mismatch
-from analyses.metrics.ranks import ranks
+from analyses.metrics.ranks_of import ranks
 from analyses.metrics.ridge_predictions import FitTargets, predict_unseen
 
 if TYPE_CHECKING:
