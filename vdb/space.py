@@ -15,7 +15,7 @@ from vdb.errors import InputError, NotFoundError
 from vdb.nearest import nearest
 from vdb.reading import read_columns, vectors
 from vdb.schema import ORIGINAL, id_column, layer_column
-from vdb.streaming import find_places, rows_a_block, stream_blocks
+from vdb.streaming import block_edges, find_places, rows_a_block, stream_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -169,6 +169,7 @@ class Space:
         variant: str = ORIGINAL,
         *,
         rows: int | None = None,
+        edges: Sequence[int] | None = None,
     ) -> Iterator[tuple[int, list[NDArray[np.floating]]]]:
         """Read several layers a block of rows at a time, in memory that does not grow with the ids.
 
@@ -182,6 +183,8 @@ class Space:
         variant : str
         rows : int, optional
             Rows of a block; what fits 64 MB by default, at most 8,192.
+        edges : sequence of int, optional
+            Where each block begins in ``ids``, and where the last one ends, for blocks of uneven length.
 
         Returns
         -------
@@ -198,7 +201,9 @@ class Space:
         every = range(len(self.layers))
         indices = every if layers is None else [self.layer_index(layer) for layer in layers]
         columns = [layer_column(i) for i in indices]
-        return stream_blocks(dataset, columns, places, rows or rows_a_block(dataset, columns))
+        if edges is None:
+            edges = block_edges(len(places), rows or rows_a_block(dataset, columns))
+        return stream_blocks(dataset, columns, places, edges)
 
     def places(self, ids: Sequence[str], variant: str = ORIGINAL) -> NDArray[np.int64]:
         """Return where each id's row stands in the table, (n,): reading in ascending order is fastest.

@@ -67,34 +67,52 @@ def find_places(
     return np.where(found < 0, -1, here[found]) if len(here) else found
 
 
+def block_edges(n: int, rows: int) -> list[int]:
+    """Cut n rows into blocks of ``rows``: where each begins, and where the last one ends.
+
+    >>> block_edges(5, 2), block_edges(4, 2), block_edges(0, 2)
+    ([0, 2, 4, 5], [0, 2, 4], [0])
+    """
+    return [*range(0, n, rows), n]
+
+
 def stream_blocks(
     dataset: Any,  # noqa: ANN401 - a lance dataset
     columns: Sequence[str],
     places: NDArray[np.int64],
-    rows: int,
+    edges: Sequence[int],
 ) -> Iterator[tuple[int, list[NDArray[np.floating]]]]:
-    """Read vector columns, ``rows`` rows at a time, each block while the one before it is worked on.
+    """Read vector columns block by block, each while the one before it is worked on.
+
+    Parameters
+    ----------
+    dataset : lance.LanceDataset
+    columns : sequence of str
+    places : (n,) int64 array
+    edges : (blocks + 1,) sequence of int
+        Where each block begins in ``places``, and where the last one ends; no block is empty.
 
     Yields
     ------
     start : int
         Where the block's first row stands in ``places``.
-    values : list of (at most ``rows``, width) arrays
+    values : list of (rows, width) arrays
         One a column, in the stored precision.
     """
     ahead = ThreadPoolExecutor(1)
 
-    def read(start: int) -> Any:  # noqa: ANN401 - a future
-        return ahead.submit(_block, dataset, columns, places[start : start + rows])
+    def read(block: int) -> Any:  # noqa: ANN401 - a future
+        rows = places[edges[block] : edges[block + 1]]
+        return ahead.submit(_block, dataset, columns, rows)
 
     try:
-        starts = range(0, len(places), rows)
-        coming = [read(start) for start in starts[:1]]
-        for start in starts:
+        blocks = range(len(edges) - 1)
+        coming = [read(block) for block in blocks[:1]]
+        for block in blocks:
             values = coming.pop().result()
-            if start != starts[-1]:
-                coming.append(read(start + rows))
-            yield start, values
+            if block != blocks[-1]:
+                coming.append(read(block + 1))
+            yield edges[block], values
             del values  # the block after next is not to find this one still here
     finally:
         ahead.shutdown(wait=True, cancel_futures=True)

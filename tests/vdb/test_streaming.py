@@ -91,6 +91,15 @@ def test_any_ids_in_any_order(space: Space, picks: list[int], rows: int) -> None
         assert np.array_equal(streamed, expected)
 
 
+def test_blocks_of_uneven_length(space: Space) -> None:
+    edges = [0, 1, 60, 61, 200]
+    _, [whole] = space.matrices([0], ids=IDS)
+    starts, parts = zip(*space.stream([0], IDS, edges=edges), strict=True)
+    assert list(starts) == edges[:-1]
+    assert [len(values) for [values] in parts] == [1, 59, 1, 139]
+    assert np.array_equal(np.concatenate([values for [values] in parts]), whole)
+
+
 def test_places_are_of_the_rows_that_are_left_when_some_are_deleted(space: Space) -> None:
     gone = set(IDS[5:80:4])
     _, whole = space.matrices([2, 0], ids=[one for one in IDS if one not in gone])
