@@ -47,18 +47,16 @@ class Vectors:
         """Return the layers of both sides under an alteration."""
         return self.vision[one.vision], self.language[one.language]
 
-    def at(self, rows: NDArray[np.bool_], cell: tuple[int, int] | None = None) -> Vectors:
-        """Keep the rows that are True, and of the layers those of a cell."""
+    def at(self, rows: NDArray[np.bool_]) -> Vectors:
+        """Keep the rows that are True."""
         kept = torch.from_numpy(np.flatnonzero(rows))
 
-        def cut(layers: list[Tensor], only: int | None) -> list[Tensor]:
-            chosen = layers if only is None else [layers[only]]
-            return [x.index_select(0, kept.to(x.device)) for x in chosen]
+        def cut(layers: list[Tensor]) -> list[Tensor]:
+            return [x.index_select(0, kept.to(x.device)) for x in layers]
 
-        v, t = cell or (None, None)
         return Vectors(
-            {name: cut(layers, v) for name, layers in self.vision.items()},
-            {name: cut(layers, t) for name, layers in self.language.items()},
+            {name: cut(layers) for name, layers in self.vision.items()},
+            {name: cut(layers) for name, layers in self.language.items()},
             [group for group, keep in zip(self.groups, rows, strict=True) if keep],
         )
 

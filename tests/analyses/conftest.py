@@ -37,7 +37,7 @@ def _build(make_store: Callable[..., Database], place: Path) -> Database:
     rng = np.random.default_rng(5)
     rotation, turn = (np.linalg.qr(rng.standard_normal((WIDTH, WIDTH)))[0] for _ in range(2))
     latent = {f"img-{i:03d}": rng.standard_normal(WIDTH) for i in range(N)}
-    eye = {one: [rng.standard_normal(3), x] for one, x in latent.items()}
+    eye: dict[str, Layers] = {one: [rng.standard_normal(3), x] for one, x in latent.items()}
     tongue, pairs = {}, []
     for one, x in latent.items():
         caption = one.replace("img", "cap")

@@ -91,6 +91,15 @@ def test_the_answer_is_found_again_as_it_was(
     assert len(db.runs().collect()) == 3
 
 
+@pytest.mark.parametrize("captions", ["mean", "all"])
+def test_with_a_caption_each_all_choices_of_captions_are_one(db: Database, captions: Any) -> None:
+    asked: dict[str, Any] = {**GIVEN, "variants": ["little", "babble", "some"]}
+    one = perturbation(db, "eye", "tongue", **asked).drop("captions")
+    found = perturbation(db, "eye", "tongue", captions=captions, **asked)
+    assert set(found["captions"]) == {captions}
+    assert_frame_equal(found.drop("captions"), one, abs_tol=1e-6)
+
+
 @pytest.mark.parametrize("metric", sorted(METRICS))
 def test_every_metric_tells_what_is_equal_from_noise(db: Database, metric: str) -> None:
     found = perturbation(db, "eye", "tongue", metric=metric, variants=["same", "noise"], **GIVEN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,24 +12,10 @@ from analyses.pictures import render
 from analyses.pictures.perturbation import delta_bars, delta_heatmaps
 from vdb.errors import VdbError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture
 def frame(perturbed_frame: pl.DataFrame) -> pl.DataFrame:
     return perturbed_frame
-
-
-def _rows(part: Any) -> Iterator[dict[str, Any]]:
-    """Yield the plotted rows of a chart, wherever Altair put them."""
-    if isinstance(part, dict):
-        yield from (row for row in part.get("values", ()) if "label" in row)
-        for each in part.values():
-            yield from _rows(each)
-    elif isinstance(part, list):
-        for each in part:
-            yield from _rows(each)
 
 
 def test_bars_stand_by_kind_the_cheapest_first_and_their_mean_last(frame: pl.DataFrame) -> None:
@@ -47,10 +33,12 @@ def test_bars_stand_by_kind_the_cheapest_first_and_their_mean_last(frame: pl.Dat
 
 
 def test_bars_hold_the_frames_numbers(frame: pl.DataFrame) -> None:
-    panel = delta_bars(frame).to_dict()["concat"][0]
+    chart = delta_bars(frame).to_dict()
+    panel = chart["concat"][0]
     kinds = [layer["mark"]["type"] for layer in panel["layer"]]
     assert kinds == ["bar", "rule", "point", "rule", "rule"]
-    rows = {row["label"]: row for row in _rows(panel)}
+    drawn = chart["datasets"][panel["layer"][0]["data"]["name"]]
+    rows = {row["label"]: row for row in drawn}
     expected = frame.filter(
         scope="cell", variant="noise", fit="transfer", direction="vision->language"
     ).row(0, named=True)
