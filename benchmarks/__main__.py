@@ -19,6 +19,8 @@ BENCHMARKS = (
     "add_manifest",
     "read_layer",
     "alignment_map",
+    "primal",
+    "alignment_memory",
     "stored_precision",
 )
 """Modules of this package, each with ``main(quick: bool) -> list[Ratio]``, which prints as it goes."""
