@@ -50,16 +50,16 @@ class Claim:
         The claim in three or four words.
     rule : str
         When it holds, in words; for a claim without a test, what would be needed.
-    asks : {"map", "curve", None}
-        The frame it is asked of: an alignment map, an exemplar curve, or none that this release computes.
+    asks : {"map", "curve", "deltas", "choices"}
+        The frame it is asked of: an alignment map, an exemplar curve, what alterations cost, or forced choices.
     test : callable, optional
-        The rule as code.
+        The rule as code; those of alterations and of choices stand in analyses.report.altered and choices.
     """
 
     text: str
     name: str
     rule: str
-    asks: Literal["map", "curve"] | None = None
+    asks: Literal["map", "curve", "deltas", "choices"] | None = None
     test: Test | None = None
 
 
@@ -172,13 +172,20 @@ CLAIMS: Final = (
         "4. What is seen matters, its looks do not: grayscale changes alignment hardly at all, removing the objects "
         "or scrambling the words makes it collapse",
         "Meaning, not looks",
-        "Needs altered images and captions, which this release does not make.",
+        "Holds when alterations that change what is there cost more than those that change its looks: the 95 % "
+        "interval of the mean delta of the semantic ones less that of the appearance-only ones, paired over the same "
+        "rows, lies wholly below zero, and so does that of the semantic ones themselves. It is asked of each side that "
+        "has alterations of both kinds.",
+        "deltas",
     ),
     Claim(
         "5. The models choose as people do: of two images for a caption, and of two captions for an image, the one "
         "that people prefer aligns better",
         "Choosing as people do",
-        "Needs forced choices, which this release does not ask.",
+        "Holds when the share of choices that agree with the trials' labels, at a cell chosen on other trials, is "
+        "above chance and above every control, a random-init twin of each side and mismatched pairs among them: "
+        "its 95 % interval lies wholly above one half and above theirs.",
+        "choices",
     ),
 )
 """The findings of "Seeing Through Words, Speaking Through Pixels" (He, Trott and Khosla, EMNLP 2025)."""

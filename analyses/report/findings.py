@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from analyses.pictures.frames import CONTROLS, DIRECTIONS, TIMES, in_order
-from analyses.report.claims import BAG, CLAIMS, Claim, Verdict
+from analyses.report.altered import ask_deltas
+from analyses.report.choices import ask_choices
+from analyses.report.claims import BAG, CLAIMS, Claim
+from analyses.report.finding import Finding
 from analyses.report.settings import Compared, alike, settings
 
 if TYPE_CHECKING:
@@ -24,40 +26,8 @@ _SAID: Final = {
 _METRICS: Final = {"linear-predictivity": "linear predictivity", "mutual-knn": "mutual k-NN"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One claim put to the store.
-
-    Attributes
-    ----------
-    claim : str
-        What the study found.
-    pair : str
-        The spaces and the metric that it is asked of; empty where it is not asked.
-    direction : str
-        From which to which.
-    seen : str
-        What came out, with its interval.
-    controls : tuple of str
-        What came out of each control.
-    verdict : {"holds", "does not hold", "not testable here", "not yet asked of this store"}
-    rule : str
-        What decides the verdict.
-    name : str
-        The claim in a few words.
-    words : str
-        Why the verdict is what it is, in a line.
-    """
-
-    claim: str
-    pair: str
-    direction: str
-    seen: str
-    controls: tuple[str, ...]
-    verdict: Verdict
-    rule: str
-    name: str = ""
-    words: str = ""
+_ASKING: Final = {"deltas": ask_deltas, "choices": ask_choices}
+"""How a claim is put to a frame that is neither a map nor a curve."""
 
 
 def findings(
@@ -65,6 +35,8 @@ def findings(
     exemplars: Sequence[pl.DataFrame],
     twins: Mapping[str, Sequence[str]],
     untrained: Collection[str] = (),
+    perturbation: Sequence[pl.DataFrame] = (),
+    forced_choice: Sequence[pl.DataFrame] = (),
 ) -> list[Finding]:
     """Put the study's five claims to the frames of one store.
 
@@ -78,18 +50,26 @@ def findings(
         The random-init twins of a space.
     untrained : collection of str
         Further spaces that were never trained, no trained space's twins: no claim is asked of them.
+    perturbation, forced_choice : sequences of pl.DataFrame
+        Frames of these analyses.
 
     Returns
     -------
     list of Finding
         One for each claim, pair of trained spaces, metric and direction, in the order of the claims.
     """
-    frames = {"map": _together(alignment), "curve": _together(exemplars)}
+    frames = {
+        "map": _together(alignment),
+        "curve": _together(exemplars),
+        "deltas": _together(perturbation),
+        "choices": _together(forced_choice),
+    }
     never = {*untrained, *(twin for several in twins.values() for twin in several)}
     found: list[Finding] = []
     for claim in CLAIMS:
         frame = frames.get(claim.asks or "")
-        asked = [] if frame is None else list(_ask(claim, frame, twins, never))
+        ask = _ASKING.get(claim.asks or "", _ask)
+        asked = [] if frame is None else list(ask(claim, frame, twins, never))
         found += asked or [Finding(claim.text, "", "", "", (), _UNASKED, claim.rule, claim.name)]
     return found
 

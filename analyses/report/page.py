@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from analyses.pictures import Picture
-    from analyses.report.findings import Finding
+    from analyses.report.finding import Finding
 
 _FONT: Final = '"Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif'
 _ASSETS: Final = files("analyses.report") / "assets"
