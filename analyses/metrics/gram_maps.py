@@ -58,7 +58,9 @@ def cka_maps(
             matrix = rbf(matrix, pairs, bandwidth)
         return biased_vector(matrix, pairs) if biased else debiased_vector(matrix, pairs)
 
-    frame = _frame(vision, language, groups, folds, seed, exclude_group, diagonal=biased)
+    frame = _frame(
+        vision, language, groups, folds, seed, exclude_group, centring=True, diagonal=biased
+    )
     facts: dict[str, int | str] = {
         "estimator": "biased: about 1 for unrelated layers that are wide, do not use"
     }
@@ -123,6 +125,7 @@ def _frame(
     seed: int,
     exclude_group: str,
     *,
+    centring: bool = False,
     diagonal: bool = False,
 ) -> _Frame:
     n = check_layers(vision, language)
@@ -134,10 +137,11 @@ def _frame(
     def pairs(items: Tensor, where: str) -> Pairs:
         made = Pairs(items, member[items], diagonal)
         largest = int(made.sizes.max())
-        if len(items) < _FEWEST or 2 * largest >= len(items):
+        if len(items) < _FEWEST or (centring and 2 * largest >= len(items)):
+            parted = ", no group holding half of them" if centring else ""
             raise InputError(
                 f"{len(items)} items in {where}, up to {largest} in one group: pairs of items can be compared "
-                f"among at least {_FEWEST}, no group holding half of them; use fewer folds, or give more items"
+                f"among at least {_FEWEST}{parted}; use fewer folds, or give more items"
             )
         return made
 
