@@ -84,8 +84,7 @@ def geometry(
         ``depth``, ``width``, ``measure``, ``value`` (null where the layer has none: of a constant layer, or one with no
         more than k distinct vectors), ``low`` and ``high`` (95 %, of ``two-nn`` alone), ``n`` (rows that the measure
         counts), ``items`` (all there are), ``duplicates`` (rows that were left out because an earlier one is the same,
-        for the measures of neighbours), ``zeros`` (vectors of length zero, which have no cosine), ``k``, ``sample``,
-        ``seed``, ``fingerprint``.
+        for the measures of neighbours), ``k``, ``sample``, ``seed``, ``fingerprint``.
 
     Raises
     ------
@@ -117,7 +116,7 @@ def geometry(
     if kept and not force:
         before = keep.answered(db, NAME, mark, progress)
         if before is not None:
-            return before.select(_COLUMNS)
+            return before.select(*_COLUMNS)
     told = {**parameters, keep.QUESTION: mark}
     with keep.run(db, NAME, command, told, seed, kept=kept) as book:
         rows: list[dict[str, Any]] = []
@@ -208,7 +207,6 @@ def _measure(
             "n": n,
             "items": len(values),
             "duplicates": len(chosen) - len(distinct),
-            "zeros": sums.zeros,
             "fingerprint": space.recipe.fingerprint,
         }
         for name, value, n in found
@@ -235,6 +233,6 @@ _COLUMNS: dict[str, Any] = {
     "width": pl.Int64,
     "measure": pl.String,
     **dict.fromkeys(("value", "low", "high"), pl.Float64),
-    **dict.fromkeys(("n", "items", "duplicates", "zeros", "k", "sample", "seed"), pl.Int64),
+    **dict.fromkeys(("n", "items", "duplicates", "k", "sample", "seed"), pl.Int64),
     "fingerprint": pl.String,
 }

