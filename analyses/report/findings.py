@@ -184,7 +184,9 @@ def _of(frame: pl.DataFrame, vision: str, language: str, control: str) -> pl.Dat
 
 
 def _together(frames: Sequence[pl.DataFrame]) -> pl.DataFrame | None:
-    """Put frames together, without the cells that have no score."""
-    scored = [frame.filter(pl.col("score").is_not_null()) for frame in frames]
+    """Put frames together, without the cells that have no score, or no delta."""
+    scored = [
+        frame.drop_nulls("score" if "score" in frame.columns else "delta") for frame in frames
+    ]
     some = [frame for frame in scored if not frame.is_empty()]
     return pl.concat(some, how="vertical_relaxed") if some else None

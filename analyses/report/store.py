@@ -10,20 +10,20 @@ import polars as pl
 from PIL import Image, ImageOps
 
 import vdb
-from analyses.pictures import curve, heatmap, profile, render
-from analyses.pictures.frames import TIMES
 from analyses.report.findings import findings, summary
-from analyses.report.page import Scene, Section, write_report
+from analyses.report.page import Scene, write_report
+from analyses.report.sections import sections
 from analyses.report.settings import settings, with_settings
 from vdb.errors import NotFoundError
 from vdb.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from vdb.database import Database
 
+_PLAIN: Final = ("captions", "folds", "seed", "datasets")
 _QUESTION: Final = {
     "alignment": ["vision", "language", "metric", "direction", "control"],
     "exemplar-avg": [
@@ -36,20 +36,17 @@ _QUESTION: Final = {
         "control",
         "ks",
     ],
+    "perturbation": ["vision", "language", "metric", "fit", *_PLAIN],
+    "forced-choice": ["vision", "language", "direction", "level", *_PLAIN],
+    "retrieval": ["vision", "language", *_PLAIN],
+    "geometry": ["space", "variant"],
 }
 """What tells one question from another, beside its settings; of several answers to one the newest is shown."""
 
-_TRAINED: Final = "pretrained"
-_OF_RUN: Final = ("run_id", "command", "started_at", "datasets", "cell", "ks")
-"""Columns that a picture does not need."""
+_OF_ITEMS: Final = ("alignment", "exemplar-avg")
+"""Whose rows all speak of the same items: on other items it is another question. Others count each row's own."""
 
-_CURVE_NOTE: Final = (
-    "Bands are 95 % intervals over groups. \u201cmismatched\u201d averages exemplars of other groups, "
-    "\u201cdiluted\u201d one exemplar of the group with exemplars of others."
-)
-_AVERAGED: Final = {"both": "images and captions"}
-_A: Final = {"image": "an image", "caption": "a caption", "concept": "a concept"}
-_TOLD: Final = {"ks": "k", "cell": "layers"}
+_TRAINED: Final = "pretrained"
 _SIDE: Final = 192
 _SCENES: Final = 8
 
@@ -77,24 +74,26 @@ def report_of(
     NotFoundError
         Nothing was asked of the store yet.
     """
-    maps, curves = newest(db, "alignment"), newest(db, "exemplar-avg")
-    if maps is None and curves is None:
+    kept = {analysis: newest(db, analysis) for analysis in _QUESTION}
+    frames = {analysis: rows for analysis, rows in kept.items() if rows is not None}
+    if not frames:
         raise NotFoundError(f"nothing was asked of {db.uri} yet: `vdb analyze alignment` first")
     untrained = untrained_spaces(db)
+
+    def of(analysis: str) -> list[pl.DataFrame]:
+        return [frames[analysis]] if analysis in frames else []
+
     found = findings(
-        [] if maps is None else [maps],
-        [] if curves is None else [curves],
+        of("alignment"),
+        of("exemplar-avg"),
         random_twins(db),
         untrained,
+        of("perturbation"),
+        of("forced-choice"),
     )
-    sections = []
-    if maps is not None:
-        sections += _map_sections(maps, untrained)
-    if curves is not None:
-        sections += _curve_sections(curves, untrained)
     return write_report(
         path,
-        sections,
+        sections(frames, untrained),
         title=title,
         summary=[summary(found), *notes],
         findings=found,
@@ -116,7 +115,10 @@ def newest(db: Database, analysis: str) -> pl.DataFrame | None:
     runs = db.runs().select("run_id", "command", "started_at", "parameters").collect()
     rows = with_settings(db.result(analysis).collect().join(runs, on="run_id"))
     rows = rows.sort("started_at", maintain_order=True)
-    question = [*_QUESTION[analysis], *settings(rows)]
+    question = list(_QUESTION[analysis])
+    if analysis in _OF_ITEMS:
+        question += settings(rows)
+    question = [name for name in question if name in rows.columns]
     return rows.filter(pl.col("run_id") == pl.col("run_id").last().over(question))
 
 
@@ -146,80 +148,6 @@ def _recipes(db: Database) -> dict[str, Recipe]:
 
 def _architecture(recipe: Recipe) -> tuple[object, ...]:
     return recipe.library, recipe.source, recipe.modality, recipe.pooling, recipe.layers
-
-
-def _map_sections(maps: pl.DataFrame, untrained: Collection[str]) -> list[Section]:
-    sections = []
-    for rows, told in _questions(maps, ["metric"]):
-        metric = rows["metric"][0]
-        trained = rows.filter(
-            ~pl.col("vision").is_in(list(untrained)), ~pl.col("language").is_in(list(untrained))
-        )
-        for (vision, language), cells in trained.filter(pl.col("control") == "none").group_by(
-            ["vision", "language"], maintain_order=True
-        ):
-            own = trained.filter(
-                pl.col("vision") == vision,
-                pl.col("language").is_in([language, "bag-of-words"]),
-            )
-            sections.append(
-                Section(
-                    f"{vision} {TIMES} {language}: every layer against every layer, {metric}{told}",
-                    [
-                        "The orange frame marks the best cell. The controls stand beside it on one colour scale."
-                    ],
-                    render(heatmap(_drawn(own), controls=True)),
-                    own.drop("started_at"),
-                    "\n".join(cells["command"].unique(maintain_order=True)),
-                )
-            )
-        sections.append(
-            Section(
-                f"Over relative depth, {metric}{told}",
-                ["Random-init twins and other controls are grey and dashed."],
-                render(profile(_drawn(rows), untrained=untrained)),
-                rows.drop("started_at"),
-                "\n".join(rows["command"].unique(maintain_order=True)),
-            )
-        )
-    return sections
-
-
-def _curve_sections(curves: pl.DataFrame, untrained: Collection[str]) -> list[Section]:
-    sections = []
-    for rows, told in _questions(curves, ["metric", "average", "group", "ks"]):
-        metric, average, group = rows.select("metric", "average", "group").row(0)
-        sections.append(
-            Section(
-                f"Averaging {_AVERAGED.get(average, average)} of {_A[group]}, {metric}{told}",
-                [
-                    _CURVE_NOTE,
-                    *sorted({f"Layers: {rule}." for rule in rows["cell_rule"]}),
-                ],
-                render(curve(_drawn(rows), untrained=untrained)),
-                rows.drop("started_at"),
-                "\n".join(rows["command"].unique(maintain_order=True)),
-            )
-        )
-    return sections
-
-
-def _questions(rows: pl.DataFrame, keys: list[str]) -> Iterator[tuple[pl.DataFrame, str]]:
-    """Part rows by what one picture can hold, and tell what sets each part off where the settings differ."""
-    asked = settings(rows)
-    for _, part in rows.group_by([*keys, *asked], maintain_order=True):
-        head = part.row(0, named=True)
-        same = rows.filter([pl.col(name) == head[name] for name in keys if name != "ks"])
-        differ = [
-            name for name in (*asked, "ks") if name in rows.columns and same[name].n_unique() > 1
-        ]
-        told = ", ".join(f"{_TOLD.get(name, name)} {head[name]}" for name in differ)
-        yield part, f" ({told})" if told else ""
-
-
-def _drawn(rows: pl.DataFrame) -> pl.DataFrame:
-    """Take what a picture shows: a layer that is the same for every item has no score to show."""
-    return rows.filter(pl.col("score").is_not_null()).drop(_OF_RUN, strict=False)
 
 
 def _scenes(db: Database) -> list[Scene]:
