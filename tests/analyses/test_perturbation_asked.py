@@ -100,6 +100,7 @@ def test_with_a_caption_each_all_choices_of_captions_are_one(db: Database, capti
     assert_frame_equal(found.drop("captions"), one, abs_tol=1e-6)
 
 
+@pytest.mark.slow  # what is fitted on a hundred halves is
 @pytest.mark.parametrize("metric", sorted(METRICS))
 def test_every_metric_tells_what_is_equal_from_noise(db: Database, metric: str) -> None:
     found = perturbation(db, "eye", "tongue", metric=metric, variants=["same", "noise"], **GIVEN)
