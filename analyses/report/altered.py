@@ -60,7 +60,7 @@ def _finding(
     gap, semantic = _estimate(row), _estimate(kinds["semantic"])
     seen = f"of {row['score_original']:.3f}: {'; '.join(told)}; semantic less appearance {gap:+.3f}"
     verdict: Verdict = "holds" if gap.high < 0 and semantic.high < 0 else "does not hold"
-    words = f"semantic alterations cost {gap:+.3f} more than appearance-only ones"
+    words = f"delta of semantic less appearance-only alterations {gap:+.3f}"
     return Finding(
         claim.text,
         f"{_pair(row)}, {row['altered']} altered, {_FITS.get(row['fit'], row['fit'])}",

@@ -27,7 +27,10 @@ _CURVE_NOTE: Final = (
     "Bands are 95 % intervals over groups. \u201cmismatched\u201d averages exemplars of other groups, "
     "\u201cdiluted\u201d one exemplar of the group with exemplars of others."
 )
-_DELTA_NOTE: Final = "Deltas at one cell with paired 95 % intervals, by kind of alteration; the dashed line is what mismatched pairs lose."
+_DELTA_NOTE: Final = (
+    "Deltas at one cell with paired 95 % intervals, by kind of alteration. "
+    "The dashed line is what mismatched pairs lose."
+)
 _AVERAGED: Final = {"both": "images and captions"}
 _A: Final = {"image": "an image", "caption": "a caption", "concept": "a concept"}
 _TOLD: Final = {"ks": "k", "cell": "layers"}
