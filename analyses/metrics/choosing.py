@@ -29,7 +29,6 @@ TIE = 1e-6
 theirs, not the model's."""
 
 _ENOUGH_JUDGES = 2
-_BLOCK = 4096
 
 
 @dataclass(frozen=True, slots=True)
