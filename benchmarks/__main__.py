@@ -19,6 +19,7 @@ BENCHMARKS = (
     "add_manifest",
     "read_layer",
     "alignment_map",
+    "pairwise_maps",
     "primal",
     "alignment_memory",
     "stored_precision",

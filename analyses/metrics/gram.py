@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 
 _BLOCK = 256
 
+_SMALL = 1e-6
+
+_NO_LENGTH = 1e-12
+"""Of a vector whose largest value is 1 or, unscaled, above ``_SMALL``: shorter is only the zero vector."""
+
 
 def gram(X: Tensor) -> Tensor:
     """Return ``X X'`` of an (n, width) matrix, computing a little more than half of it: (n, n)."""
@@ -25,19 +30,31 @@ def gram(X: Tensor) -> Tensor:
     return G
 
 
-def scaled(X: Tensor, *, rows: bool) -> Tensor:
-    """Return X in float64 over its largest absolute value, that of each row or of all: squares stay in range."""
-    X = X.detach().to(torch.float64)
-    size = X.abs().amax(dim=1, keepdim=True) if rows else X.abs().amax()
-    return X / size.clamp_min(torch.finfo(torch.float64).tiny)
-
-
 def unit(X: Tensor) -> Tensor:
     """Return the rows in float64 with length 1; a zero vector stays zero, as near to all as to none."""
-    return torch.nn.functional.normalize(scaled(X, rows=True), dim=1)
+    low, high = X.detach().aminmax(dim=1, keepdim=True)
+    size = torch.maximum(high.abs(), low.abs()).to(torch.float64)
+    rows = X.detach().to(torch.float64, copy=True)
+    if not _safe(size):
+        rows /= size.clamp_min(torch.finfo(torch.float64).tiny)
+    return rows.div_(torch.linalg.vector_norm(rows, dim=1, keepdim=True).clamp_min_(_NO_LENGTH))
 
 
 def centred(X: Tensor) -> Tensor:
-    """Return X scaled, in float64, with each unit's mean taken off; a unit that does not vary is exactly zero."""
-    X = scaled(X, rows=False)
-    return torch.where(X.amax(dim=0) != X.amin(dim=0), X - X.mean(dim=0), 0.0)
+    """Return X in float64 with each unit's mean taken off; a unit that does not vary is exactly zero.
+
+    If values are so small or large that squares would leave the range of float64, all are over the largest.
+    """
+    low, high = X.detach().aminmax(dim=0)
+    rows = X.detach().to(torch.float64, copy=True)
+    size = torch.maximum(high.abs(), low.abs()).to(torch.float64).amax()
+    if not _safe(size):
+        rows /= size.clamp_min(torch.finfo(torch.float64).tiny)
+    rows -= rows.mean(dim=0)
+    varies = high != low
+    return rows if bool(varies.all()) else rows.mul_(varies)
+
+
+def _safe(size: Tensor) -> bool:
+    """Whether squares of values of these sizes stay well within the range of float64."""
+    return bool(((size > _SMALL) & (size < 1 / _SMALL)).all())
