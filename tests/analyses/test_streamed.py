@@ -65,7 +65,7 @@ def matched(db: Database, captions: str) -> Matched:
 
 
 @pytest.mark.parametrize("captions", ["one", "mean", "all"])
-@pytest.mark.parametrize("memory", [2**17, 2**31], ids=["tiles", "one pass"])
+@pytest.mark.parametrize("memory", [100_000, 2**31], ids=["tiles", "one pass"])
 def test_equals_what_is_read_whole(
     db: Database, captions: str, memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
