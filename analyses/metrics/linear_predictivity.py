@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from analyses.metrics.folds import MIN_FOLDS
-from analyses.metrics.inputs import check_layers
+from analyses.metrics.folds import MIN_FOLDS, assign_folds
+from analyses.metrics.inputs import check_groups, check_layers
 from analyses.metrics.ridge import (
     Scale,
-    SourceFold,
-    TargetGrams,
-    centred_operator,
     check_alphas,
     factorise,
+    factorise_all,
     operator,
     outer,
-    select,
 )
+from analyses.metrics.selection import Rule, TargetGrams, Weighed, select
+from analyses.metrics.steps import Steps
+from analyses.metrics.unit_scores import HeldOut, PerUnit, Shared
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Progress = Callable[[int, int], None]
+    Chooser = Shared | PerUnit
 
 DEFAULT_ALPHAS: tuple[float, ...] = tuple(float(a) for a in np.logspace(-1, 8, 10))
 """Ridge strengths, a decade apart, for a z-scored source.
@@ -47,6 +48,12 @@ enough: the leave-one-out error is flat around its minimum.
 
 ROWS_A_FOLD = 2
 """Pearson's r over the held-out rows is not defined for fewer."""
+
+INNER_FOLDS = 5
+"""Of the training rows, where alpha is chosen by inner folds; fewer where there are fewer groups."""
+
+MEMORY = 2**29
+"""Bytes of factorised and weighed sources that are kept at a time: what is prepared of a target serves all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,8 @@ class LinearPredictivity:
         Source units without variance in the training rows, left out of the regression.
     dropped_target : (T, k) int64 array
         Target units without variance in the held-out rows, for which r is not defined.
+    null : (K, S, T) float64 array or None
+        The scores under each permutation that was asked for.
     """
 
     scores: NDArray[np.float64]
@@ -75,6 +84,7 @@ class LinearPredictivity:
     grid: tuple[float, ...]
     dropped_source: NDArray[np.int64]
     dropped_target: NDArray[np.int64]
+    null: NDArray[np.float64] | None = None
 
     @property
     def on_edge(self) -> NDArray[np.bool_]:
@@ -110,15 +120,6 @@ class Target:
 
     values: Tensor
     gram: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class _HeldOut:
-    """One fold of one target: training values, and held-out values centred with norm 1, or 0 without variance."""
-
-    train: Tensor
-    test: Tensor
-    varying: int
 
 
 def prepare_target(layer: Tensor) -> Target:
@@ -179,28 +180,84 @@ def score_map(
     alphas: Sequence[float],
     scale: Scale,
     progress: Progress,
+    select: Rule = "loo",
+    per_unit: bool = False,
+    groups: Sequence[object] | None = None,
+    permutations: NDArray[np.int64] | None = None,
+    batched: bool | None = None,
 ) -> LinearPredictivity:
-    """Score a map whose targets are prepared and whose layers are checked."""
+    """Score a map whose targets are prepared and whose layers are checked.
+
+    Parameters
+    ----------
+    select : {"loo", "gcv", "inner"}
+        What chooses alpha; see :mod:`analyses.metrics.selection`. ``inner`` keeps rows of one of the ``groups``
+        together.
+    per_unit : bool
+        Choose an alpha for each target unit; ``alphas`` of the result are then medians over units.
+    permutations : (K, n) int array, optional
+        Target rows: source row i against target row ``permutations[k, i]``. Folds stay with the source's rows, so
+        that each source is factorised and weighed once for all of them.
+    batched : bool, optional
+        See :func:`~analyses.metrics.ridge.factorise_all`.
+    """
     grid = check_alphas(alphas)
-    splits = list(_splits(folds, sources[0].device))
-    shape = (len(sources), len(targets), len(splits))
-    fold_scores, chosen = np.zeros(shape), np.zeros(shape)
-    dropped_source = np.zeros((shape[0], shape[2]), dtype=np.int64)
-    dropped_target = np.zeros((shape[1], shape[2]), dtype=np.int64)
+    splits = list(splits_of(folds, sources[0].device))
+    drawn = [np.arange(len(folds)), *(() if permutations is None else permutations)]
+    orders = [torch.from_numpy(np.asarray(order)).to(sources[0].device) for order in drawn]
+    shape = (len(orders), len(sources), len(targets), len(splits))
+    scores, chosen = np.zeros(shape), np.zeros(shape)
+    dropped_source = np.zeros((shape[1], shape[3]), dtype=np.int64)
+    dropped_target = np.zeros((shape[2], shape[3]), dtype=np.int64)
+    steps = Steps(progress, shape[0] * shape[1] * shape[3])
+    grams = [target.gram for target in targets]
+    size = sources_together(len(folds), len(grid))
     for k, (train, test) in enumerate(splits):
-        grams = TargetGrams.of([target.gram for target in targets], train)
-        held_out = [_hold_out(target.values, train, test) for target in targets]
-        dropped_target[:, k] = [target.test.shape[1] - target.varying for target in held_out]
-        for i, layer in enumerate(sources):
-            source = factorise(layer.detach(), train, test, scale)
-            best = select(source, grid, grams).numpy()
-            chosen[i, :, k] = np.asarray(grid)[best]
-            fold_scores[i, :, k] = _score(source, grid, best, held_out)
-            dropped_source[i, k] = source.dropped
-            progress(k * shape[0] + i + 1, shape[0] * shape[2])
+        inner = inner_rows(groups, train, len(folds)) if select == "inner" else []
+        for first in range(0, len(sources), size):
+            layers = [layer.detach() for layer in sources[first : first + size]]
+            fitted = factorise_all(layers, train, test, scale, batched=batched)
+            choosers: list[Chooser] = [
+                PerUnit(source, grid, select, inner)
+                if per_unit
+                else Shared(Weighed.of(source, grid, select, inner))
+                for source in fitted
+            ]
+            for p, order in enumerate(orders):
+                rows, out = order[train], order[test]
+                paired = None if per_unit else TargetGrams.of(grams, rows)
+                held_out = [_hold_out(target.values, rows, out) for target in targets]
+                if not p:
+                    dropped_target[:, k] = [held.test.shape[1] - held.varying for held in held_out]
+                for i, chooser in enumerate(choosers, start=first):
+                    scores[p, i, :, k], chosen[p, i, :, k] = chooser.score(held_out, paired)
+                    steps()
+            dropped_source[first : first + size, k] = [source.dropped for source in fitted]
     return LinearPredictivity(
-        fold_scores.mean(axis=2), fold_scores, chosen, grid, dropped_source, dropped_target
+        scores[0].mean(axis=2),
+        scores[0],
+        chosen[0],
+        grid,
+        dropped_source,
+        dropped_target,
+        None if permutations is None else scores[1:].mean(axis=3),
     )
+
+
+def inner_rows(groups: Sequence[object] | None, train: Tensor, rows: int) -> list[Tensor]:
+    """Deal the training rows out to the inner folds: whole groups, positions in ``train`` of each fold."""
+    names = check_groups(groups, rows)
+    ours = [names[i] for i in train.tolist()]
+    assigned = assign_folds(ours, min(INNER_FOLDS, len(set(ours))), seed=0)
+    return [
+        torch.from_numpy(np.flatnonzero(assigned == fold)).to(train.device)
+        for fold in np.unique(assigned)
+    ]
+
+
+def sources_together(rows: int, alphas: int) -> int:
+    """Return how many sources are kept factorised and weighed at a time."""
+    return max(1, MEMORY // (rows * rows * (12 + 3 * alphas)))
 
 
 def predict_held_out(
@@ -232,7 +289,7 @@ def predict_held_out(
     grams = [prepare_target(target).gram for target in values]
     predicted = [torch.empty_like(values[i]) for i in at]
     chosen: list[list[float]] = [[] for _ in targets]
-    for train, test in _splits(folds, sources[0].device):
+    for train, test in splits_of(folds, sources[0].device):
         every = TargetGrams.of(grams, train)
         centres = [Y[train].mean(dim=0) for Y in values]
         training = [Y[train] - centre for Y, centre in zip(values, centres, strict=True)]
@@ -247,36 +304,16 @@ def predict_held_out(
     return [Predictions(P, assigned, np.asarray(c)) for P, c in zip(predicted, chosen, strict=True)]
 
 
-def _score(
-    source: SourceFold, grid: tuple[float, ...], best: NDArray[np.int64], targets: list[_HeldOut]
-) -> NDArray[np.float64]:
-    """Score one source against all targets in one fold: one product a target, one operator an alpha."""
-    scores = torch.empty(len(targets), dtype=torch.float64)
-    for choice in np.unique(best):
-        H = centred_operator(source, grid[choice])
-        for j in np.flatnonzero(best == choice):
-            target = targets[j]
-            predicted = H @ target.train
-            # In place, and the norm in one pass: beside the product this is all memory traffic.
-            length = torch.linalg.vector_norm(predicted, dim=0)
-            agreement = predicted.mul_(target.test).sum(dim=0)
-            # A prediction without variance says nothing about its unit: r is taken as 0. So are units that do not
-            # vary, whose held-out values are zero; the mean is over those that do.
-            r = agreement / length.clamp_min(torch.finfo(torch.float32).tiny)
-            scores[j] = r.sum(dtype=torch.float64) / target.varying
-    return scores.numpy()
-
-
-def _hold_out(values: Tensor, train: Tensor, test: Tensor) -> _HeldOut:
+def _hold_out(values: Tensor, train: Tensor, test: Tensor) -> HeldOut:
     held = values.index_select(0, test)
     varies = held.amax(dim=0) != held.amin(dim=0)
     held = held - held.mean(dim=0)
     length = torch.linalg.vector_norm(held, dim=0)
     held = torch.where(varies, held / torch.where(varies, length, 1.0), 0.0)
-    return _HeldOut(values.index_select(0, train), held, int(varies.sum()))
+    return HeldOut(values.index_select(0, train), held, int(varies.sum()))
 
 
-def _splits(folds: NDArray[np.int64], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+def splits_of(folds: NDArray[np.int64], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield training and held-out row indices, fold by fold."""
     assigned = np.asarray(folds)
     names, sizes = np.unique(assigned, return_counts=True)

@@ -1,9 +1,14 @@
-"""Linear predictivity as the registry holds it."""
+"""Ridge regression between layers as the registry holds it: linear predictivity (r), and cross-validated R2."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+from sklearn.model_selection import KFold
+
+from analyses.metrics.explained_variance import r2_map
 from analyses.metrics.folds import check_folds, folds_of
 from analyses.metrics.inputs import check_groups, check_layers
 from analyses.metrics.linear_predictivity import (
@@ -14,17 +19,30 @@ from analyses.metrics.linear_predictivity import (
     score_map,
 )
 from analyses.metrics.metric import BOTH, Direction, Metric, MetricMap, asked
+from analyses.metrics.primal import primal_is_cheaper, primal_map
+from vdb.errors import InputError
+from vdb.settings import Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from analyses.metrics.ridge import Scale
+    from analyses.metrics.selection import Rule
 
     Progress = Callable[[int, int], None]
+    Run = Callable[
+        [Sequence[Tensor], Sequence[Tensor], NDArray[np.int64] | None, Progress], LinearPredictivity
+    ]
+
+Select = Literal["auto", "loo", "gcv", "inner"]
+Alpha = Literal["shared", "per-unit"]
+Recipe = Literal["vdb", "he-2025"]
+
+HE_2025_ALPHAS: tuple[float, ...] = tuple(float(alpha) for alpha in np.logspace(-8, 8, 17))
+HE_2025_FOLDS, HE_2025_SEED = 5, 42
 
 
 def linear_predictivity_maps(
@@ -35,55 +53,209 @@ def linear_predictivity_maps(
     folds: int = 5,
     seed: int = 0,
     directions: Sequence[Direction] | None = None,
-    permutations: NDArray[np.int64] | None = None,  # noqa: ARG001 - see below
+    permutations: NDArray[np.int64] | None = None,
     progress: Progress | None = None,
     alphas: Sequence[float] = DEFAULT_ALPHAS,
+    select: Select = "auto",
+    alpha: Alpha = "shared",
     scale: Scale = "zscore",
+    recipe: Recipe = "vdb",
 ) -> dict[str, MetricMap]:
     """Compute both directions of :func:`~analyses.metrics.linear_predictivity.linear_predictivity`.
 
-    ``vision->language`` fits vision to predict language. Both directions use the same folds.
+    ``vision->language`` fits vision to predict language. Both directions use the same folds. Under a permutation the
+    folds stay with the rows of the side that predicts.
+
+    ``select="auto"`` takes the form that costs less: leave-one-out in the dual, generalised cross-validation in the
+    primal. ``recipe="he-2025"`` repeats public code of the field: ``KFold(5, shuffle=True, random_state=42)`` over the
+    rows in the order given, whatever their groups and ``seed`` are; 17 alphas from 1e-8 to 1e8; held-out rows
+    of the source z-scored by their own mean and standard deviation.
+
+    Raises
+    ------
+    InputError
+        If layers, folds or alphas cannot be used, or a setting is one that the recipe fixes otherwise.
     """
     rows = check_layers(vision, language)
-    check_folds(check_groups(groups, rows), folds, ROWS_A_FOLD)
-    assigned = folds_of(groups, rows, folds, seed)
-    wanted = asked(directions, BOTH)
-    sides = {"vision->language": (vision, language), "language->vision": (language, vision)}
-    total = folds * sum(len(sides[direction][0]) for direction in wanted)
+    facts: dict[str, int | str] = {}
+    if recipe == "he-2025":
+        if (folds, select in {"auto", "loo"}, alpha, scale) != (
+            HE_2025_FOLDS,
+            True,
+            "shared",
+            "zscore",
+        ):
+            raise InputError(
+                "recipe he-2025 has 5 folds, select=loo, alpha=shared and scale=zscore: leave these as they are"
+            )
+        assigned = _he_2025_folds(rows)
+        alphas, scale, select = HE_2025_ALPHAS, "each-split", "loo"
+        facts["folds"] = "KFold(5, shuffle=True, random_state=42) over rows; groups and seed unused"
+    else:
+        check_folds(check_groups(groups, rows), folds, ROWS_A_FOLD)
+        assigned = folds_of(groups, rows, folds, seed)
 
-    def run(direction: Direction, done: int) -> MetricMap:
-        sources, targets = sides[direction]
-        result = score_map(
+    def run(
+        sources: Sequence[Tensor],
+        targets: Sequence[Tensor],
+        orders: NDArray[np.int64] | None,
+        report: Progress,
+    ) -> LinearPredictivity:
+        if alpha == "shared" and _primal(sources, targets, folds, select, len(alphas)):
+            facts["form"], facts["select"] = "primal", "gcv"
+            return _primal_with_null(sources, targets, assigned, orders, alphas, scale, report)
+        rule: Rule = "loo" if select == "auto" else select
+        facts["form"], facts["select"] = "dual", rule
+        return score_map(
             sources,
             [prepare_target(target) for target in targets],
             assigned,
             alphas=alphas,
             scale=scale,
-            progress=lambda step, _: progress(done + step, total) if progress else None,
+            select=rule,
+            per_unit=alpha == "per-unit",
+            groups=groups,
+            permutations=orders,
+            progress=report,
         )
-        return _map(result, transpose=direction == "language->vision")
 
+    facts["alpha"] = alpha
+    return _both(vision, language, directions, permutations, progress, run, facts)
+
+
+def r2_maps(
+    vision: Sequence[Tensor],
+    language: Sequence[Tensor],
+    *,
+    groups: Sequence[str] | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    directions: Sequence[Direction] | None = None,
+    permutations: NDArray[np.int64] | None = None,
+    progress: Progress | None = None,
+    alphas: Sequence[float] = DEFAULT_ALPHAS,
+    select: Rule = "loo",
+    scale: Scale = "zscore",
+) -> dict[str, MetricMap]:
+    """Compute both directions of :func:`~analyses.metrics.explained_variance.r2_map`."""
+    rows = check_layers(vision, language)
+    check_folds(check_groups(groups, rows), folds, ROWS_A_FOLD)
+    assigned = folds_of(groups, rows, folds, seed)
+
+    def run(
+        sources: Sequence[Tensor],
+        targets: Sequence[Tensor],
+        orders: NDArray[np.int64] | None,
+        report: Progress,
+    ) -> LinearPredictivity:
+        return r2_map(
+            sources,
+            [prepare_target(target) for target in targets],
+            assigned,
+            alphas=alphas,
+            scale=scale,
+            select=select,
+            groups=groups,
+            permutations=orders,
+            progress=report,
+        )
+
+    facts: dict[str, int | str] = {"form": "dual", "select": select, "alpha": "shared"}
+    return _both(vision, language, directions, permutations, progress, run, facts)
+
+
+def _both(
+    vision: Sequence[Tensor],
+    language: Sequence[Tensor],
+    directions: Sequence[Direction] | None,
+    permutations: NDArray[np.int64] | None,
+    progress: Progress | None,
+    run: Run,
+    facts: dict[str, int | str],
+) -> dict[str, MetricMap]:
+    """Run each direction, and report its progress as a part of the whole."""
+    wanted = asked(directions, BOTH)
+    # Language row permutations[i] belongs to vision row i: seen from the language side, the inverse.
+    inverse = None if permutations is None else np.argsort(permutations, axis=1)
     maps: dict[str, MetricMap] = {}
-    done = 0
-    for direction in wanted:
-        maps[direction] = run(direction, done)
-        done += folds * len(sides[direction][0])
+    reported = 0
+    for left, direction in zip(range(len(wanted), 0, -1), wanted, strict=True):
+        before = reported
+        forward = direction == "vision->language"
+
+        def report(done: int, total: int, before: int = before, left: int = left) -> None:
+            nonlocal reported
+            reported = before + total
+            if progress:
+                progress(before + done, before + total * left)
+
+        sources, targets = (vision, language) if forward else (language, vision)
+        result = run(sources, targets, permutations if forward else inverse, report)
+        maps[direction] = _map(result, dict(facts), transpose=not forward)
     return maps
 
 
-def _map(result: LinearPredictivity, *, transpose: bool) -> MetricMap:
+def _primal(
+    sources: Sequence[Tensor], targets: Sequence[Tensor], folds: int, select: Select, alphas: int
+) -> bool:
+    widths = [[layer.shape[1] for layer in side] for side in (sources, targets)]
+    return select in {"auto", "gcv"} and primal_is_cheaper(
+        len(sources[0]), widths[0], widths[1], folds, alphas
+    )
+
+
+def _primal_with_null(
+    sources: Sequence[Tensor],
+    targets: Sequence[Tensor],
+    folds: NDArray[np.int64],
+    orders: NDArray[np.int64] | None,
+    alphas: Sequence[float],
+    scale: Scale,
+    progress: Progress,
+) -> LinearPredictivity:
+    """Score a map in the primal; its cross-moments are other ones under every permutation."""
+    drawn = [np.arange(len(folds)), *(() if orders is None else orders)]
+    found = []
+    for turn, order in enumerate(drawn):
+
+        def report(done: int, total: int, turn: int = turn) -> None:
+            progress(done + turn * total, total * len(drawn))
+
+        moved = [layer[order] for layer in targets] if turn else targets
+        found.append(primal_map(sources, moved, folds, alphas=alphas, scale=scale, progress=report))
+    if orders is None:
+        return found[0]
+    return replace(found[0], null=np.array([one.scores for one in found[1:]]))
+
+
+def _he_2025_folds(rows: int) -> NDArray[np.int64]:
+    check_folds([str(i) for i in range(rows)], HE_2025_FOLDS, ROWS_A_FOLD)
+    assigned = np.empty(rows, dtype=np.int64)
+    shuffled = KFold(HE_2025_FOLDS, shuffle=True, random_state=HE_2025_SEED)
+    for fold, (_, held) in enumerate(shuffled.split(np.empty(rows))):
+        assigned[held] = fold
+    return assigned
+
+
+def _map(result: LinearPredictivity, facts: dict[str, int | str], *, transpose: bool) -> MetricMap:
     axes = (1, 0, 2) if transpose else (0, 1, 2)
+    null = result.null
     return MetricMap(
         scores=result.scores.T if transpose else result.scores,
         fold_scores=result.fold_scores.transpose(axes),
         alphas=result.alphas.transpose(axes),
         on_edge=result.on_edge.transpose(axes),
+        null=null.transpose(0, 2, 1) if null is not None and transpose else null,
         facts={
             "dropped source units, summed over layers and folds": int(result.dropped_source.sum()),
             "dropped target units, summed over layers and folds": int(result.dropped_target.sum()),
+            **facts,
         },
     )
 
+
+SCALE = Parameter("zscore", "what the source's units are divided by", choices=("zscore", "none"))
+RULES = ("loo", "gcv", "inner")
 
 LINEAR_PREDICTIVITY = Metric(
     name="linear-predictivity",
@@ -99,6 +271,43 @@ LINEAR_PREDICTIVITY = Metric(
     bias="About 0 on independent data: alpha is chosen on the training rows, r is held out.",
     correction="none needed; a permutation null bounds the best of many cells",
     compute=linear_predictivity_maps,
+    parameters={
+        "select": Parameter(
+            "auto",
+            "what chooses alpha; auto: loo, or gcv where the primal form costs less",
+            choices=("auto", *RULES),
+        ),
+        "alpha": Parameter(
+            "shared", "one for all units of a target, or one each", choices=("shared", "per-unit")
+        ),
+        "scale": SCALE,
+        "recipe": Parameter(
+            "vdb", "he-2025: public code of the field, step by step", choices=("vdb", "he-2025")
+        ),
+    },
+    rows_a_fold=ROWS_A_FOLD,
+    permutations=0,
+)
+
+R2 = Metric(
+    name="r2",
+    title="Cross-validated R2",
+    range=(-np.inf, 1.0),
+    invariances=(
+        "rotation of the target",
+        "scale of all target units at once",
+        "shift and scale of each source unit (z-scored source)",
+        "rotation of the source (unscaled source)",
+    ),
+    source="Ridge encoding models; variance-weighted, held out, against the training mean",
+    directional=True,
+    bias="At most about 0 on independent data.",
+    correction="none needed; a permutation null bounds the best of many cells",
+    compute=r2_maps,
+    parameters={
+        "select": Parameter("loo", "what chooses alpha", choices=RULES),
+        "scale": SCALE,
+    },
     rows_a_fold=ROWS_A_FOLD,
     permutations=0,
 )

@@ -6,7 +6,7 @@ from analyses.metrics.cca_maps import CCA, PWCCA, SVCCA
 from analyses.metrics.gram_maps import CKA, RSA
 from analyses.metrics.knn_maps import CKNNA, CYCLE_KNN, MUTUAL_KNN
 from analyses.metrics.metric import ChosenMetric, Metric
-from analyses.metrics.predictivity_maps import LINEAR_PREDICTIVITY
+from analyses.metrics.predictivity_maps import LINEAR_PREDICTIVITY, R2
 from analyses.metrics.procrustes import PROCRUSTES
 from analyses.metrics.soft_matching import SOFT_MATCHING
 from vdb.errors import NotFoundError
@@ -16,6 +16,7 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         LINEAR_PREDICTIVITY,
+        R2,
         MUTUAL_KNN,
         CYCLE_KNN,
         CKNNA,

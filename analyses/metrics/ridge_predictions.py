@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS, prepare_target
-from analyses.metrics.ridge import TargetGrams, check_alphas, factorise, operator, select
+from analyses.metrics.ridge import check_alphas, factorise, operator
+from analyses.metrics.selection import TargetGrams, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

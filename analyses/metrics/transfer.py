@@ -20,13 +20,12 @@ from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS, ROWS_A_FOLD, pr
 from analyses.metrics.ridge import (
     Scale,
     SourceFold,
-    TargetGrams,
     centred_operator,
     check_alphas,
     factorise,
     operator,
-    select,
 )
+from analyses.metrics.selection import TargetGrams, select
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,6 +35,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Progress = Callable[[int, int], None]
+
+
+_SCALES = ("zscore", "none")
+"""Those that altered rows can share with the originals' training rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,10 @@ def _factorised(
     stack: Sequence[Tensor], train: Tensor, test: Tensor, scale: Scale
 ) -> tuple[list[SourceFold], SourceFold]:
     """Factorise the first of ``stack`` on its training rows, with the held-out rows of each as a part."""
+    if scale not in _SCALES:
+        raise InputError(
+            f"a transfer scales altered rows as the originals' training rows: {' or '.join(_SCALES)}, not {scale}"
+        )
     rows = len(stack[0])
     held = torch.cat([test + rows * at for at in range(len(stack))])
     layer = torch.cat([one.detach().to(torch.float64) for one in stack])

@@ -12,7 +12,9 @@ from sklearn.preprocessing import StandardScaler
 
 from analyses.metrics.folds import assign_folds
 from analyses.metrics.linear_predictivity import linear_predictivity, predict_held_out
-from analyses.metrics.ridge import Scale, TargetGrams, factorise, outer, residual_weights, select
+from analyses.metrics.packed import pack
+from analyses.metrics.ridge import Scale, factorise, outer
+from analyses.metrics.selection import TargetGrams, residual_weights, select
 from vdb.errors import InputError
 
 ALPHAS = tuple(np.logspace(-3, 6, 10))
@@ -115,7 +117,7 @@ def test_leave_one_out_is_what_leaving_one_out_gives(case: str) -> None:
     rows = torch.arange(len(X))
     source = factorise(X, rows, rows[:2], "none")
     alphas = [1e-2, 1.0, 100.0]
-    shrinkage = residual_weights(source, alphas, torch.float64) @ outer(Y).reshape(-1)
+    shrinkage = residual_weights(source, alphas, torch.float64) @ pack(outer(Y), doubled=True)
     for alpha, ours in zip(alphas, shrinkage.tolist(), strict=True):
         errors = []
         for i in range(len(X)):

@@ -55,7 +55,7 @@ def test_an_entry_keeps_what_it_says(name: str) -> None:
         assert ((low <= found.scores) & (found.scores <= high)).all()
         assert found.fold_scores.shape == (2, 3, FOLDS)
         assert np.isfinite(found.fold_scores).all()
-        assert (found.alphas is not None) == (name == "linear-predictivity")
+        assert (found.alphas is not None) == (name in {"linear-predictivity", "r2"})
         if name in {"linear-predictivity", "mutual-knn", "cycle-knn"}:
             # Equal folds: the mean over folds is the mean over items.
             np.testing.assert_allclose(found.fold_scores.mean(axis=2), found.scores)
