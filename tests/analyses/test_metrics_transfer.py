@@ -187,3 +187,5 @@ def test_what_does_not_match_the_originals_is_refused() -> None:
         )
     with pytest.raises(InputError, match="at least two folds of at least two rows"):
         transfer_maps(sources, targets, [], np.zeros(N, np.int64))
+    with pytest.raises(InputError, match="a transfer scales altered rows as the originals'"):
+        transfer_maps(sources, targets, [], FOLDS, scale="each-split")
