@@ -68,9 +68,8 @@ def streamed_maps(
 ) -> dict[str, MetricMap]:
     """Compute the maps of linear predictivity between all layers of two spaces, in bounded memory.
 
-    The same scores as ``metric.compute`` gives of the same rows, folds and choice of alpha. The exact leave-one-out
-    error needs the rows themselves; where the metric asks for it, generalised cross-validation chooses, and ``facts``
-    says so.
+    The same scores as ``metric.compute`` gives of the same rows, folds and choice of alpha. Generalised
+    cross-validation chooses alpha unless the metric names inner folds; ``facts`` says which.
 
     Parameters
     ----------
@@ -135,6 +134,11 @@ def _settings(metric: ChosenMetric) -> tuple[Scale, Select, str]:
             )
     scale = cast("Scale", metric.settings.get("scale", "zscore"))
     written = str(metric.settings.get("select", "gcv"))
+    if written == "loo":
+        raise InputError(
+            f"{metric.name}: the exact leave-one-out error needs all items at once, and these would not fit in memory: "
+            "use select=gcv or select=inner, or fewer items (--dataset)"
+        )
     select = cast("Select", written if written in _CHOSEN_BY else "gcv")
     return scale, select, _CHOSEN_BY[select]
 
