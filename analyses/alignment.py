@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import polars as pl
@@ -14,6 +15,7 @@ from analyses.controls import CONTROLS
 from analyses.matching import Captions, Matched, check_choice, match, mean_rows
 from analyses.metrics import choose_metric
 from analyses.metrics.folds import check_folds
+from analyses.metrics.null import calibrate, group_permutations
 from analyses.opposites import Opposite, opposite
 from analyses.peaks import peaks, with_score
 from analyses.pictures import heatmap, profile
@@ -23,8 +25,12 @@ from vdb.progress import Silent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from analyses.metrics import ChosenMetric, MetricMap
     from analyses.metrics import Direction as MapDirection
+    from analyses.metrics.null import Calibration
     from vdb.database import Database
     from vdb.progress import Progress
     from vdb.recipe import Layer
@@ -41,8 +47,8 @@ _TOGETHER_BYTES = 2**31
 
 def alignment(
     db: Database,
-    vision: str,
-    language: str,
+    vision: str | Sequence[str],
+    language: str | Sequence[str],
     *,
     metric: str = "linear-predictivity",
     direction: Direction = "both",
@@ -52,7 +58,9 @@ def alignment(
     folds: int = 5,
     seed: int = 0,
     device: str = "cpu",
+    permutations: int | None = None,
     kept: bool = True,
+    force: bool = False,
     command: str = "",
     progress: Progress | None = None,
 ) -> pl.DataFrame:
@@ -61,8 +69,9 @@ def alignment(
     Parameters
     ----------
     db : Database
-    vision, language : str
-        Names of spaces.
+    vision, language : str or sequence of str
+        Names of spaces; with several, every vision space is compared with every language space over the pairs that
+        all of them have vectors of.
     metric : str
         As :func:`analyses.metrics.choose_metric` reads it.
     direction : {"both", "vision->language", "language->vision"}
@@ -82,8 +91,13 @@ def alignment(
         Of the folds and the mismatch.
     device : str
         Torch device of the computation.
+    permutations : int, optional
+        Of the null of each map; by default as many as the metric says, 0 for none.
     kept : bool
-        Whether the rows, the run and the pictures are kept in the store.
+        Whether the rows, the run and the pictures are kept in the store: a run for each pair of spaces. What is
+        not kept is not looked up either.
+    force : bool
+        Compute again what was answered before.
     command : str
         Kept with the run: what does it again.
     progress : Progress, optional
@@ -95,7 +109,10 @@ def alignment(
         ``metric``, ``direction``, the layers' indices, names and relative depths, ``score`` (null where a target is
         the same for every item, as a class token's embedding is, so that r is not defined), ``fold_scores``,
         ``alphas``, ``on_edge`` (share of the folds whose alpha is an end of its grid), ``chance`` (the score of
-        unrelated layers, where it is known), ``n``, ``groups``, ``unmatched``, ``captions``, ``folds``, ``seed``,
+        unrelated layers, where it is known), the null's ``null_mean``, ``null_high`` (its 95 % quantile),
+        ``calibrated``, ``p``, ``p_max`` (corrected for all cells of the map), ``q`` (false discovery rate over the map)
+        and ``permutations``, null without a null (:class:`analyses.metrics.null.Calibration`), ``n``,
+        ``groups``, ``unmatched``, ``captions``, ``folds``, ``seed``,
         both fingerprints.
 
     Raises
@@ -112,10 +129,14 @@ def alignment(
         check_choice("control", control, CONTROLS)
     if direction != "both" and not chosen.metric.directional:
         raise InputError(f"{metric} has no direction: leave --direction out")
-    sides = db.space(vision), db.space(language)
-    parameters = {
-        "vision": vision,
-        "language": language,
+    visions, languages = _spaces(db, vision), _spaces(db, language)
+    watch = progress or Silent()
+    rows = match(db, visions, languages, captions, datasets)
+    check_folds(rows.groups, folds, chosen.metric.rows_a_fold)
+    directions = None if direction == "both" else (direction,)
+    drawn = chosen.metric.permutations if permutations is None else permutations
+    asked = _Question(chosen, directions, controls, folds, seed, device, watch, drawn)
+    fixed = {
         "metric": chosen.name,
         "direction": direction,
         "captions": captions,
@@ -123,17 +144,44 @@ def alignment(
         "controls": list(controls),
         "folds": folds,
         "seed": seed,
+        "permutations": drawn,
     }
-    with keep.run(db, NAME, command, parameters, seed, kept=kept) as book:
-        rows = match(db, *sides, captions, datasets)
-        check_folds(rows.groups, folds, chosen.metric.rows_a_fold)
-        directions = None if direction == "both" else (direction,)
-        question = _Question(
-            chosen, directions, controls, folds, seed, device, progress or Silent()
+    frames = []
+    for sides in product(visions, languages):
+        parameters = {"vision": sides[0].name, "language": sides[1].name, **fixed}
+        mark = keep.question(NAME, parameters, sides, rows.digest)
+        found = keep.answered(db, NAME, mark, watch) if kept and not force else None
+        if found is not None:
+            frames.append(_as_computed(found))
+            continue
+        told = {**parameters, keep.QUESTION: mark}
+        with keep.run(db, NAME, command, told, seed, kept=kept) as book:
+            frame = _maps(db, sides, rows, asked).with_columns(captions=pl.lit(captions))
+            book.keep(frame, {"map": heatmap, "profile": profile}, drawn=with_score(frame))
+        frames.append(frame)
+    return pl.concat(frames)
+
+
+def _spaces(db: Database, names: str | Sequence[str]) -> list[Space]:
+    """Find spaces by name, each once."""
+    return [db.space(name) for name in dict.fromkeys([names] if isinstance(names, str) else names)]
+
+
+def _as_computed(found: pl.DataFrame) -> pl.DataFrame:
+    """Give what was kept the columns and the order of what is computed: a table knows no order."""
+    controls = {name: i for i, name in enumerate(("none", *CONTROLS))}
+    return (
+        found.select(*_COLUMNS, "captions")
+        .with_columns(
+            place=pl.col("control").replace_strict(controls, return_dtype=pl.Int64),
+            turn=pl.col("direction").replace_strict(
+                {"vision->language": 0, "language->vision": 1, "symmetric": 0},
+                return_dtype=pl.Int64,
+            ),
         )
-        frame = _maps(db, sides, rows, question).with_columns(captions=pl.lit(captions))
-        book.keep(frame, {"map": heatmap, "profile": profile}, drawn=with_score(frame))
-    return frame
+        .sort("place", "turn", "vision_layer", "language_layer")
+        .drop("place", "turn")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +195,7 @@ class _Question:
     seed: int
     device: str
     progress: Progress
+    permutations: int
 
 
 def _maps(
@@ -163,7 +212,14 @@ def _maps(
         first = 0
         for one in together:
             frames += [
-                _tidy(vision.layers, one.layers, direction, cells, first).with_columns(
+                _tidy(
+                    vision.layers,
+                    one.layers,
+                    direction,
+                    cells,
+                    first,
+                    question.metric.metric.range[1],
+                ).with_columns(
                     language=pl.lit(one.name),
                     control=pl.lit(one.control),
                     language_fingerprint=pl.lit(one.fingerprint),
@@ -218,6 +274,7 @@ def _compute(
             folds=question.folds,
             seed=question.seed,
             directions=question.directions,
+            permutations=_permutations(groups, question),
             progress=report,
         )
         report(1, 1)
@@ -228,10 +285,17 @@ def _compute(
     return maps
 
 
+def _permutations(groups: list[str], question: _Question) -> NDArray[np.int64] | None:
+    if not question.permutations:
+        return None
+    return group_permutations(groups, question.permutations, question.seed)
+
+
 _COLUMNS = [
     *("vision", "language", "control", "metric", "direction"),
     *("vision_layer", "language_layer", "vision_layer_name", "language_layer_name"),
     *("vision_depth", "language_depth", "score", "fold_scores", "alphas", "on_edge", "chance"),
+    *("null_mean", "null_high", "calibrated", "p", "p_max", "q", "permutations"),
     *("n", "groups", "unmatched", "folds", "seed", "vision_fingerprint", "language_fingerprint"),
 ]
 
@@ -242,9 +306,17 @@ def _tidy(
     direction: str,
     cells: MetricMap,
     first: int,
+    highest: float,
 ) -> pl.DataFrame:
     """Lay a map out as a row a cell: the columns of its language layers, from ``first`` on."""
     rows = []
+    own = slice(first, first + len(language))
+    # The largest score of a permuted map is taken over this map alone, not over those computed beside it.
+    null = (
+        None
+        if cells.null is None
+        else calibrate(cells.scores[:, own], cells.null[:, :, own], highest)
+    )
     for i, a in enumerate(vision):
         for j, b in enumerate(language):
             at = i, first + j
@@ -255,8 +327,17 @@ def _tidy(
                 score, folds = None, None
             edge = None if cells.on_edge is None else float(cells.on_edge[at].mean())
             where = direction, i, j, a.name, b.name, a.depth, b.depth
-            rows.append((*where, score, folds, alphas, edge, cells.chance))
+            rows.append((*where, score, folds, alphas, edge, cells.chance, *_beside(null, i, j)))
     return pl.DataFrame(rows, schema=_CELL, orient="row")
+
+
+def _beside(null: Calibration | None, i: int, j: int) -> tuple[float | int | None, ...]:
+    """Take what the null says of one cell; nothing where the cell has no score."""
+    if null is None:
+        return (None,) * 7
+    six = (null.mean, null.high, null.calibrated, null.p, null.p_max, null.q)
+    told = [float(one[i, j]) for one in six]
+    return (*(None if math.isnan(one) else one for one in told), null.permutations)
 
 
 _CELL: dict[str, Any] = {
@@ -272,4 +353,6 @@ _CELL: dict[str, Any] = {
     "alphas": pl.List(pl.Float64),
     "on_edge": pl.Float64,
     "chance": pl.Float64,
+    **dict.fromkeys(("null_mean", "null_high", "calibrated", "p", "p_max", "q"), pl.Float64),
+    "permutations": pl.Int64,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 
 from vdb.errors import InputError, NotFoundError
 from vdb.schema import ORIGINAL
+from vdb.space import Space
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vdb.database import Database
-    from vdb.space import Space
 
 Captions = Literal["one", "mean", "all"]
 """What stands for an image's captions: the first by id, the mean of their vectors, or a row for each."""
@@ -52,8 +53,8 @@ class Matched:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that change with any row or group."""
-        rows = [self.image_ids, self.caption_ids, self.groups]
+        """Sixteen hexadecimal digits that change with any row or group, and with what was left out."""
+        rows = [self.image_ids, self.caption_ids, self.groups, self.unmatched]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
@@ -84,8 +85,8 @@ def check_datasets(db: Database, datasets: Sequence[str]) -> None:
 
 def stored_pairs(
     db: Database,
-    vision: Space,
-    language: Space,
+    vision: Space | Sequence[Space],
+    language: Space | Sequence[Space],
     datasets: Sequence[str] = (),
     vision_variants: Sequence[str] = (ORIGINAL,),
     language_variants: Sequence[str] = (ORIGINAL,),
@@ -104,16 +105,21 @@ def stored_pairs(
     NotFoundError
         No item of the store is of one of ``datasets``.
     """
-    check_sides(vision, language)
+    visions, languages = _several(vision), _several(language)
+    for one, other in product(visions, languages):
+        check_sides(one, other)
     check_datasets(db, datasets)
     pairs = db.pairs()
     if datasets:
         pairs = pairs.filter(pl.col("dataset").is_in(datasets))
     pairs = pairs.select("image_id", "caption_id").unique()
+    there = pairs
+    for space in visions:
+        there = there.join(_with_all(space, vision_variants), on="image_id", how="semi")
+    for space in languages:
+        there = there.join(_with_all(space, language_variants), on="caption_id", how="semi")
     both = (
-        pairs.join(_with_all(vision, vision_variants), on="image_id", how="semi")
-        .join(_with_all(language, language_variants), on="caption_id", how="semi")
-        .join(db.images().select("image_id", "sha256"), on="image_id", how="left")
+        there.join(db.images().select("image_id", "sha256"), on="image_id", how="left")
         .join(db.captions().select("caption_id", "text"), on="caption_id", how="left")
         .sort("image_id", "caption_id")
         .collect()
@@ -123,10 +129,21 @@ def stored_pairs(
         altered = [one for one in (*vision_variants, *language_variants) if one != ORIGINAL]
         told = f" in {', '.join(altered)}" if altered else ""
         raise InputError(
-            f"none of the store's {total} pairs has a vector in both {vision.name!r} and {language.name!r}{told}: "
+            f"none of the store's {total} pairs has a vector in {_named([*visions, *languages])}{told}: "
             "`vdb ingest` both models over the same data set"
         )
     return both, total - len(both)
+
+
+def _several(spaces: Space | Sequence[Space]) -> list[Space]:
+    return [spaces] if isinstance(spaces, Space) else list(spaces)
+
+
+def _named(spaces: Sequence[Space]) -> str:
+    """Name spaces that a pair must have vectors of."""
+    if len(spaces) == 2:  # noqa: PLR2004 - a pair of spaces
+        return f"both {spaces[0].name!r} and {spaces[1].name!r}"
+    return f"all of {', '.join(repr(space.name) for space in spaces)}"
 
 
 def _with_all(space: Space, variants: Sequence[str]) -> pl.LazyFrame:
@@ -139,8 +156,8 @@ def _with_all(space: Space, variants: Sequence[str]) -> pl.LazyFrame:
 
 def match(
     db: Database,
-    vision: Space,
-    language: Space,
+    vision: Space | Sequence[Space],
+    language: Space | Sequence[Space],
     captions: Captions = "one",
     datasets: Sequence[str] = (),
     vision_variants: Sequence[str] = (ORIGINAL,),
@@ -151,7 +168,8 @@ def match(
     Parameters
     ----------
     db : Database
-    vision, language : Space
+    vision, language : Space or sequence of Space
+        With several, only pairs that every one of them has vectors of: their maps can then be compared.
     captions : {"one", "mean", "all"}
     datasets : sequence of str
         Only pairs of these data sets; all by default.

@@ -34,7 +34,8 @@ def peaks(frame: pl.DataFrame) -> pl.DataFrame:
     -------
     pl.DataFrame
         ``vision``, ``language``, ``control``, ``direction``, the best cell's layers and depths, ``score``,
-        ``held_out`` with its 95 % interval ``low`` and ``high`` over the folds (null without folds), ``n``.
+        ``held_out`` with its 95 % interval ``low`` and ``high`` over the folds (null without folds), ``calibrated``,
+        ``p_max``, ``chance``, ``n``.
     """
     keys = ["vision", "language", "control", "direction"]
     rows = []
@@ -48,12 +49,15 @@ def peaks(frame: pl.DataFrame) -> pl.DataFrame:
                 "held_out": held_out and held_out.score,
                 "low": held_out and held_out.low,
                 "high": held_out and held_out.high,
+                **{name: best.get(name) for name in _TOLD},
                 "n": best["n"],
             }
         )
     return pl.DataFrame(
-        rows, schema_overrides=dict.fromkeys(("held_out", "low", "high"), pl.Float64)
+        rows, schema_overrides=dict.fromkeys(("held_out", "low", "high", *_TOLD), pl.Float64)
     )
 
 
+_TOLD = ("calibrated", "p_max", "chance")
+"""Null where there is no null, or where an older vdb kept the rows."""
 _PEAK = ("vision_layer", "language_layer", "vision_depth", "language_depth", "score")

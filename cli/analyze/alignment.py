@@ -17,8 +17,10 @@ from cli.analyze.common import (
     Control,
     Device,
     DirectionOption,
+    Force,
     Language,
     Metric,
+    Permutations,
     Vision,
     app,
 )
@@ -47,6 +49,8 @@ def alignment(  # noqa: PLR0917 - a command's options
     control: Control = None,
     folds: Folds = 5,
     seed: Seed = 0,
+    permutations: Permutations = None,
+    force: Force = False,
     device: Device = "cpu",
     db: Db = DEFAULT_DB,
     style: OutputFormat = Format.table,
@@ -58,6 +62,7 @@ def alignment(  # noqa: PLR0917 - a command's options
     The table shows the best cell of each map; the other formats hold the whole maps.
     """
     common.check(style, output, picture)
+    visions, languages = common.names(vision, "--vision"), common.names(language, "--language")
     import vdb
 
     store = vdb.open(db)  # a mistyped place is told before what is heavy is imported
@@ -69,8 +74,8 @@ def alignment(  # noqa: PLR0917 - a command's options
 
     frame = analyse(
         store,
-        vision,
-        language,
+        visions,
+        languages,
         metric=metric,
         direction=DIRECTIONS[direction],
         captions=captions.value,
@@ -78,6 +83,8 @@ def alignment(  # noqa: PLR0917 - a command's options
         controls=common.controls(control, CONTROLS),
         folds=folds,
         seed=seed,
+        permutations=permutations,
+        force=force,
         device=common.device(device),
         command=common.command(),
         progress=progress(),
@@ -86,13 +93,19 @@ def alignment(  # noqa: PLR0917 - a command's options
         from analyses.pictures import heatmap
 
         common.draw(heatmap(with_score(frame)), picture)
+    single = len(visions) == len(languages) == 1
+    sides = [pl.lit(visions[0]).alias("vision"), pl.lit(languages[0]).alias("language")]
     best = peaks(frame).select(
-        pl.lit(vision).alias("vision"),
-        pl.lit(language).alias("language"),
-        pl.lit(metric).alias("metric"),
+        *(sides if single else ["vision", "language"]),
+        pl.lit(frame["metric"][0]).alias("metric"),
         *("control", "direction", *LAYERS),
-        *("score", "held_out", "low", "high", "n"),
+        *([] if single else ["vision_depth", "language_depth"]),
+        *("score", "held_out", "low", "high", "calibrated", "p_max", "n"),
         pl.lit(folds).alias("folds"),
         pl.lit(seed).alias("seed"),
+        pl.lit(frame["permutations"].max() or 0).alias("permutations"),
+        pl.lit(frame["unmatched"][0]).alias("unmatched"),
     )
+    if not frame["permutations"].max():
+        best = best.drop("calibrated", "p_max")
     render.frame(frame, style, output, best, MEASURED)

@@ -125,6 +125,14 @@ def numbers(text: str) -> list[int]:
         ) from None
 
 
+def names(text: str, option: str) -> list[str]:
+    """Read names with commas between, each once."""
+    found = list(dict.fromkeys(part.strip() for part in text.split(",")))
+    if not all(found):
+        raise typer.BadParameter(f"{text!r} has a comma without a name", param_hint=option)
+    return found
+
+
 def layer(text: str | None) -> int | str | None:
     """Read a layer: an index, or a name."""
     try:
