@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SIDES = ("--vision", "eye", "--language", "tongue")
 ASKED: dict[str, tuple[str, ...]] = {
-    "alignment": ("analyze", "alignment", *SIDES),
+    "alignment": ("analyze", "alignment", *SIDES, "--force"),
     "exemplar-avg": ("analyze", "exemplar-avg", *SIDES, "--k", "1,3", "--draws", "2"),
 }
 FUNCTIONS: dict[str, Callable[..., pl.DataFrame]] = {
