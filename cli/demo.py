@@ -36,7 +36,8 @@ _NOTES = (
         "What it does not show, and why: alignment does not peak in the middle of the vision model, whose last block "
         "was trained to tell what is nameable; the text peaks early, where the two words of a name meet; who stands "
         "where and which thing is striped is in the images' vectors but not in the mean over a caption's tokens; and "
-        "much of what averaging gains, untrained models gain too: the level is the finding. "
+        "much of what averaging gains, untrained models gain too: the level is the finding. Of the forced choices "
+        "nobody was asked: right is the image that the caption was made of. "
         "docs/design/demo-world.md has the figures."
     ),
 )

@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it, at a smaller size: a world, four models, two questions, a report."""
+"""The demo as a newcomer runs it, at a smaller size: a world, four models, four questions, a report."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import pytest
 import vdb
 from analyses.alignment import peaks
 from analyses.report import newest, random_twins
+from cli.demo_questions import VARIANTS
 
 SIZE = ["--scenes", "120", "--concepts", "30"]
 CELLS = 6 * 7
+TRIALS = 240
 
 
 def run_vdb(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -33,12 +35,17 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_every_item_is_stored_under_every_model(demo: Path) -> None:
     db = vdb.open(demo / "study")
-    assert db.images().collect().height == 120 + 30 * 8
-    assert db.captions().collect().height == 2 * 120 + 30 * 8
-    for name in ("demo-vision", "demo-vision-random"):
-        assert db.space(name).counts() == {"original": 360}
-    for name in ("demo-language", "demo-language-random"):
-        assert db.space(name).counts() == {"original": 480}
+    images, captions = 120 + 30 * 8 + 2 * TRIALS, 2 * 120 + 30 * 8 + 2 * TRIALS
+    assert db.images().collect().height == images
+    assert db.captions().collect().height == captions
+    altered = {
+        space: dict.fromkeys(names, of)
+        for (space, names), of in zip(VARIANTS.items(), (120, 240), strict=True)
+    }
+    assert db.space("demo-vision").counts() == {"original": images, **altered["demo-vision"]}
+    assert db.space("demo-language").counts() == {"original": captions, **altered["demo-language"]}
+    assert db.space("demo-vision-random").counts() == {"original": images}
+    assert db.space("demo-language-random").counts() == {"original": captions}
     assert db.failures().collect().is_empty()
     assert db.segments().filter(pl.col("is_thing")).collect().height > 360
 
@@ -69,9 +76,31 @@ def test_trained_models_align_above_every_control(demo: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_is_shown_matters_and_its_colour_does_not(demo: Path) -> None:
+    rows = vdb.open(demo / "study").result("perturbation").filter(scope="cell").collect()
+    images = rows.filter(pl.col("altered") == "images")
+    differences = images.filter(pl.col("level") == "difference")
+    assert len(differences) == 2 * 2  # fits, directions
+    assert (differences["high"] < 0).all()
+    colour = images.filter(pl.col("variant").is_in(["grayscale", "hue"]))
+    assert (colour["delta"].abs() < 0.1 * colour["score_original"]).all()
+
+
+@pytest.mark.slow
+def test_the_right_image_is_chosen_more_often_than_by_any_control(demo: Path) -> None:
+    rows = vdb.open(demo / "study").result("forced-choice").filter(scope="cell").collect()
+    usual = rows.filter(direction="text-to-image", fit="language->vision")
+    own = usual.filter(vision="demo-vision", language="demo-language", control="none")
+    assert own["low"].item() > 0.5
+    others = usual.join(own, on=["vision", "language", "control"], how="anti")
+    assert len(others) == 4  # two twins, a bag of words, mismatched pairs
+    assert own["score"].item() > max(others["score"].to_list())
+
+
+@pytest.mark.slow
 def test_the_report_stands_alone_and_names_what_is_not_shown(demo: Path) -> None:
     page = (demo / "report.html").read_text(encoding="utf-8")
-    assert len(page) < 2_500_000
+    assert len(page) < 3_500_000
     for told in ("bag of words", "random-init", "mismatched", "What it does not show", "invented"):
         assert told in page
     gloss = vdb.open(demo / "study").captions().select("gloss").collect()["gloss"]
