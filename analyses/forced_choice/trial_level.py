@@ -9,7 +9,7 @@ import numpy as np
 
 from analyses.cell import Cell, choosing_half, given, last
 from analyses.controls import BAG_OF_WORDS, MISMATCHED
-from analyses.forced_choice_maps import (
+from analyses.forced_choice.maps import (
     DRAWS,
     FITS,
     Side,
@@ -18,8 +18,8 @@ from analyses.forced_choice_maps import (
     right_choices,
     steps,
 )
-from analyses.forced_choice_people import People
-from analyses.forced_choice_rows import layers
+from analyses.forced_choice.people import People
+from analyses.forced_choice.rows import layers
 from analyses.metrics.choosing import CHANCE, accuracies, strengths
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analyses.forced_choice_fits import Plan
-    from analyses.forced_choice_trials import Trials
+    from analyses.forced_choice.fits import Plan
+    from analyses.forced_choice.trials import Trials
     from analyses.metrics.choosing import Similarity
     from vdb.database import Database
     from vdb.progress import Progress

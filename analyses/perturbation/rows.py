@@ -9,7 +9,7 @@ import polars as pl
 from scipy.stats import false_discovery_control
 
 from analyses.metrics.paired import Difference, paired
-from analyses.perturbation_cell import less, mean_delta, retained
+from analyses.perturbation.cell import less, mean_delta, retained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analyses.metrics.statistics import Interval
-    from analyses.perturbation_cell import CellScores
-    from analyses.perturbation_maps import Pair
-    from analyses.perturbation_variants import Alteration
+    from analyses.perturbation.cell import CellScores
+    from analyses.perturbation.maps import Pair
+    from analyses.perturbation.variants import Alteration
 
     Row = dict[str, Any]
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from analyses.cell import Cell, best, choosing_half, given, last
-from analyses.forced_choice_rows import layers
-from analyses.forced_choice_trials import disjoint, sides
+from analyses.forced_choice.rows import layers
+from analyses.forced_choice.trials import disjoint, sides
 from analyses.matching import mean_rows
 from analyses.metrics.cells import score_cells
 from analyses.metrics.folds import check_folds
@@ -18,7 +18,7 @@ from analyses.metrics.paired import paired
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from analyses.forced_choice_trials import Trials
+    from analyses.forced_choice.trials import Trials
     from analyses.metrics import ChosenMetric
     from analyses.metrics.metric import MetricMap
     from vdb.progress import Progress

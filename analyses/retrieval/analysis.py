@@ -15,7 +15,7 @@ from analyses.matching import Captions, check_choice, match, mean_rows
 from analyses.metrics.folds import assign_folds, check_folds
 from analyses.metrics.ranks_of import MEASURES, chance, interval, measures
 from analyses.pictures.retrieval import retrieval_bars, retrieval_map
-from analyses.retrieval_search import DIRECTIONS, Search, search
+from analyses.retrieval.search import DIRECTIONS, Search, search
 from vdb.progress import Silent
 
 if TYPE_CHECKING:

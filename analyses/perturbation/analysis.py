@@ -9,9 +9,9 @@ from analyses.cell import given
 from analyses.matching import Captions, check_choice, check_sides
 from analyses.metrics import choose_metric
 from analyses.metrics.folds import check_folds
-from analyses.perturbation_answer import Question, answer
-from analyses.perturbation_fits import Fit, fits
-from analyses.perturbation_variants import Side, alterations, definitions, row_sets
+from analyses.perturbation.answer import Question, answer
+from analyses.perturbation.fits import Fit, fits
+from analyses.perturbation.variants import Side, alterations, definitions, row_sets
 from analyses.pictures.perturbation import delta_bars, delta_heatmaps
 from vdb.errors import InputError
 from vdb.progress import Silent

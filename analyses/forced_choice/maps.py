@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from analyses.controls import BAG_OF_WORDS, MISMATCHED, bag_of_words, latent_words, mismatches
-from analyses.forced_choice_trials import sides as sides_of
+from analyses.forced_choice.trials import sides as sides_of
 from analyses.matching import mean_rows
 from analyses.metrics.choosing import agreement, choose, similarity
 from analyses.metrics.ridge_predictions import FitTargets, predict_unseen
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analyses.forced_choice_fits import Fit, Plan
-    from analyses.forced_choice_trials import Trials
+    from analyses.forced_choice.fits import Fit, Plan
+    from analyses.forced_choice.trials import Trials
     from analyses.metrics.choosing import Similarity
     from analyses.metrics.ridge_predictions import Predicted
     from vdb.database import Database

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 from analyses import keep
 from analyses.cell import given
 from analyses.controls import CONTROLS
-from analyses.forced_choice_fits import plan
-from analyses.forced_choice_rows import tidy
-from analyses.forced_choice_set_level import set_level
-from analyses.forced_choice_trial_level import Question, trial_level
-from analyses.forced_choice_trials import read_trials, stored_trials
+from analyses.forced_choice.fits import plan
+from analyses.forced_choice.rows import tidy
+from analyses.forced_choice.set_level import set_level
+from analyses.forced_choice.trial_level import Question, trial_level
+from analyses.forced_choice.trials import read_trials, stored_trials
 from analyses.matching import Captions, check_choice, check_sides
 from analyses.metrics import choose_metric
 from analyses.metrics.choosing import Similarity
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from analyses.forced_choice_trials import Trials
+    from analyses.forced_choice.trials import Trials
     from vdb.database import Database
     from vdb.progress import Progress
     from vdb.space import Space
@@ -65,7 +65,7 @@ def forced_choice(
     """Ask the store's trials of every pair of layers.
 
     At trial level a ridge map is fitted on pairs that share no image, caption or concept with the trial, by id or by
-    content, however indirectly (:func:`analyses.forced_choice_fits.plan`), and the candidate of the larger similarity
+    content, however indirectly (:func:`analyses.forced_choice.fits.plan`), and the candidate of the larger similarity
     is taken. There are two maps to ask, and rows for each (column ``fit``). The one whose source is the query's
     modality predicts the query in the candidates' space and compares it with both: the usual reading
     (``language->vision`` for a text-to-image trial). The other predicts both candidates in the query's space.

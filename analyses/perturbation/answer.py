@@ -10,10 +10,10 @@ import polars as pl
 
 from analyses.cell import Cell, best, choosing_half, last
 from analyses.metrics.folds import check_folds
-from analyses.perturbation_cell import score
-from analyses.perturbation_fits import TRANSFER
-from analyses.perturbation_maps import delta_maps
-from analyses.perturbation_rows import (
+from analyses.perturbation.cell import score
+from analyses.perturbation.fits import TRANSFER
+from analyses.perturbation.maps import delta_maps
+from analyses.perturbation.rows import (
     cell_rows,
     floor_rows,
     group_rows,
@@ -21,8 +21,8 @@ from analyses.perturbation_rows import (
     tidy,
     with_layers,
 )
-from analyses.perturbation_variants import Rows, together
-from analyses.perturbation_vectors import read
+from analyses.perturbation.variants import Rows, together
+from analyses.perturbation.vectors import read
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from analyses.matching import Captions, Matched
     from analyses.metrics import ChosenMetric
-    from analyses.perturbation_cell import CellScores
-    from analyses.perturbation_rows import Row
+    from analyses.perturbation.cell import CellScores
+    from analyses.perturbation.rows import Row
     from vdb.database import Database
     from vdb.progress import Progress
     from vdb.space import Space

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from analyses.metrics.folds import folds_of
 from analyses.metrics.transfer import Altered, transfer_maps
-from analyses.perturbation_fits import TRANSFER
+from analyses.perturbation.fits import TRANSFER
 from vdb.schema import ORIGINAL
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from analyses.metrics import ChosenMetric
-    from analyses.perturbation_variants import Alteration
-    from analyses.perturbation_vectors import Vectors
+    from analyses.perturbation.variants import Alteration
+    from analyses.perturbation.vectors import Vectors
 
     Map = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from analyses.matching import Matched
-    from analyses.perturbation_variants import Alteration
+    from analyses.perturbation.variants import Alteration
     from vdb.space import Space
 
 

@@ -14,7 +14,7 @@ from analyses.metrics.cells import score_cells
 from analyses.metrics.folds import check_folds
 from analyses.metrics.statistics import bootstrap_items
 from analyses.pictures.self_alignment import self_profile
-from analyses.self_alignment_items import Items, item_cosines, items
+from analyses.self_alignment.items import Items, item_cosines, items
 from vdb.errors import InputError, NotFoundError
 from vdb.progress import Silent
 from vdb.schema import ORIGINAL

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analyses.forced_choice_trials import components
+from analyses.forced_choice.trials import components
 from analyses.matching import match
 from analyses.metrics.folds import assign_folds
 from vdb.errors import InputError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analyses.forced_choice_trials import Trials
+    from analyses.forced_choice.trials import Trials
     from analyses.matching import Captions
     from vdb.database import Database
     from vdb.space import Space

@@ -14,7 +14,7 @@ from analyses.metrics.folds import folds_of
 from analyses.metrics.paired import Difference, of_resamples, paired
 from analyses.metrics.statistics import bootstrap_intervals
 from analyses.metrics.transfer import transfer_predictions
-from analyses.perturbation_fits import TRANSFER
+from analyses.perturbation.fits import TRANSFER
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from analyses.metrics import ChosenMetric, Direction
     from analyses.metrics.statistics import Interval
-    from analyses.perturbation_variants import Alteration
-    from analyses.perturbation_vectors import Vectors
+    from analyses.perturbation.variants import Alteration
+    from analyses.perturbation.vectors import Vectors
 
     Scores = dict[Direction, Interval]
 
