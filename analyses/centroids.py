@@ -12,6 +12,7 @@ import numpy as np
 from analyses.matching import mean_rows
 from vdb.errors import InputError
 from vdb.names import check_space_name
+from vdb.recipe import CENTROIDS
 from vdb.schema import ORIGINAL
 from vdb.writer import Row, SpaceWriter
 
@@ -29,9 +30,6 @@ SIDES: dict[Averaged, tuple[Side, ...]] = {
     "captions": ("captions",),
     "both": ("images", "captions"),
 }
-CENTROIDS = "centroids"
-"""Where a recipe's preprocessing says that, and of what, the vectors are centroids."""
-
 _GROUPS_AT_ONCE = 512
 
 

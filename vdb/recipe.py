@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Modality = Literal["image", "text"]
 StoredDtype = Literal["float16", "float32"]
 
+CENTROIDS = "centroids"
+"""Where a recipe's preprocessing says that, and of what, its vectors are centroids."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:

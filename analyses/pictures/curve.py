@@ -51,7 +51,8 @@ def curve(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.Concat
     Returns
     -------
     alt.ConcatChart
-        A panel for each direction; mismatched averages and untrained models dashed and grey.
+        A panel for each direction; mismatched averages and untrained models dashed and grey; a thin line where plain
+        noise averaging, or the fitted curve, would have each finding.
 
     Raises
     ------
@@ -79,6 +80,7 @@ def curve(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.Concat
                     "series": series_name(row),
                     **{name: round(row[name], 6) for name in ("score", "low", "high")},
                     "k": row["k"],
+                    "predicted": _rounded(row.get("predicted")),
                 }
                 for row in frame.filter(pl.col("direction") == direction)
                 .sort("vision", "language", "control", "k")
@@ -102,10 +104,15 @@ def curve(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.Concat
                 alt.Tooltip("high:Q", title="to", format=".3f"),
             ],
             band=True,
+            thin="predicted" if "predicted" in frame.columns else None,
         ).properties(width=250, height=220, title=DIRECTIONS.get(direction, direction))
         for direction in in_order(frame["direction"].to_list(), DIRECTIONS)
     ]
     return alt.concat(*panels, columns=2, config=config()).properties(description=_describe(frame))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def _describe(frame: pl.DataFrame) -> str:

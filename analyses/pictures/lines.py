@@ -25,6 +25,7 @@ def line_layers(
     domain: Sequence[float],
     tooltip: Sequence[alt.Tooltip],
     band: bool = False,
+    thin: str | None = None,
     title: str = "pair",
 ) -> alt.LayerChart:
     """Draw one panel: a line with points for each series, over a thin line at zero.
@@ -43,6 +44,8 @@ def line_layers(
         The range of scores, the same for all panels.
     band : bool
         Shade the interval from ``low`` to ``high``.
+    thin : str, optional
+        A field of the findings to draw as a thin line beside each.
     title : str
         Of the legend of the findings.
     """
@@ -74,6 +77,10 @@ def line_layers(
             layers.append(area.encode(split, y=low, y2="high:Q"))
         line = base.mark_line(strokeWidth=1.6 if control else 2.4, **style)
         layers.append(line.encode(dash, shade) if control else line.encode(split))
+        if thin is not None and not control:
+            beside = base.transform_filter(f"isValid(datum.{thin})").mark_line(strokeWidth=0.9)
+            fitted = alt.Y(f"{thin}:Q", title=score, scale=scale)
+            layers.append(beside.encode(split, y=fitted))
         points = base.mark_point(filled=True, size=18 if control else 40, opacity=1, **style)
         layers.append(points.encode(split, tooltip=list(tooltip)))
     return alt.layer(*layers)
