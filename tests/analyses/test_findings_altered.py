@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analyses.perturbation_rows import DIFFERENCE
-from analyses.perturbation_rows import SCHEMA as DELTAS
+from analyses.perturbation.rows import DIFFERENCE
+from analyses.perturbation.rows import SCHEMA as DELTAS
 from analyses.report import Finding, findings
 
 TWINS = {"vit": ["vit-random"], "gpt": ["gpt-random"]}

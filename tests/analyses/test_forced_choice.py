@@ -10,9 +10,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from analyses.forced_choice import forced_choice
-from analyses.forced_choice_fits import Fit, Plan, plan
-from analyses.forced_choice_maps import read_sides, right_choices
-from analyses.forced_choice_trials import disjoint, read_trials
+from analyses.forced_choice.fits import Fit, Plan, plan
+from analyses.forced_choice.maps import read_sides, right_choices
+from analyses.forced_choice.trials import disjoint, read_trials
 from analyses.pictures import render
 from analyses.pictures.forced_choice import pictures_of
 from vdb import items

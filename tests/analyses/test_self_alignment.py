@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 from analyses.pictures import render
 from analyses.pictures.self_alignment import self_profile
 from analyses.self_alignment import self_alignment
-from analyses.self_alignment_items import item_cosines, items
+from analyses.self_alignment.items import item_cosines, items
 from vdb.errors import InputError, NotFoundError, VdbError
 from vdb.writer import Row, SpaceWriter
 
