@@ -11,10 +11,10 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
-from analyses import exemplar_curves
+from analyses.exemplar_avg import curves as exemplar_curves
 from analyses.exemplar_avg import exemplar_avg
-from analyses.exemplar_cell import Question, choose
-from analyses.exemplars import gather
+from analyses.exemplar_avg.cell import Question, choose
+from analyses.exemplar_avg.exemplars import gather
 from analyses.metrics import METRICS, cells, choose_metric
 from analyses.metrics.cells import score_cells
 from vdb.errors import InputError, NotFoundError, VdbError

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyses.exemplars import Group, draw, enough, from_other_groups, gather, usual_ks
+from analyses.exemplar_avg.exemplars import Group, draw, enough, from_other_groups, gather, usual_ks
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:

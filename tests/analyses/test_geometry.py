@@ -11,7 +11,7 @@ import torch
 from polars.testing import assert_frame_equal
 
 from analyses.geometry import geometry
-from analyses.geometry_measures import OF_ALL, OF_NEIGHBOURS, moments, neighbours
+from analyses.geometry.measures import OF_ALL, OF_NEIGHBOURS, moments, neighbours
 from analyses.pictures.geometry import MEASURES, panels
 from vdb.errors import InputError, NotFoundError, VdbError
 

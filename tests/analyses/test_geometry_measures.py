@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from scipy.stats import skew
 
-from analyses.geometry_measures import (
+from analyses.geometry.measures import (
     OF_ALL,
     OF_NEIGHBOURS,
     anisotropy,
@@ -166,7 +166,7 @@ def test_sums_equal_numpy_on_any_layer(n: int, width: int, seed: int) -> None:
 def test_blocks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     X = torch.randn(50, 7, generator=torch.Generator().manual_seed(0))
     whole = moments(X)
-    monkeypatch.setattr("analyses.geometry_measures._ROWS", 8)
+    monkeypatch.setattr("analyses.geometry.measures._ROWS", 8)
     parts = moments(X)
     for measure in OF_ALL.values():
         assert measure(parts).value == pytest.approx(measure(whole).value, rel=1e-12)
