@@ -9,11 +9,11 @@ import polars as pl
 
 from analyses.pictures.frames import (
     DIRECTIONS,
-    SCORES,
     checked,
     in_order,
     is_control,
     score_domain,
+    score_title,
     series_name,
 )
 from analyses.pictures.lines import line_layers
@@ -68,7 +68,7 @@ def curve(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.Concat
     findings = sorted({series_name(head) for head in heads} - grey)
     ks = frame["k"].unique().sort().to_list()
     metric = frame["metric"][0]
-    score = SCORES.get(metric, metric)
+    score = score_title(metric)
     domain = score_domain(frame["score"], frame["low"], frame["high"])
     what = {"both": "items averaged on both sides"}.get(
         frame["average"][0], f"{frame['average'][0]} averaged"

@@ -23,10 +23,6 @@ DIRECTIONS: Final = {
     "language->vision": "language → vision",
     "symmetric": "both directions at once",
 }
-SCORES: Final = {
-    "linear-predictivity": "linear predictivity (r)",
-    "mutual-knn": "mutual k-NN overlap",
-}
 CONTROLS: Final = {
     "none": "",
     "bag-of-words": "bag of words",
@@ -86,6 +82,20 @@ def score_domain(*values: pl.Series) -> list[float]:
     present = pl.concat([series.drop_nulls().cast(pl.Float64) for series in values])
     low, high = float(present.min() or 0.0), float(present.max() or 0.0)  # type: ignore[arg-type]
     return [min(low, 0.0), high if high > 0.0 else max(low, 0.0) + 1e-9]
+
+
+def score_title(metric: str) -> str:
+    """Return what an axis or a sentence calls a score: a metric's title with its settings, or the name given.
+
+    >>> score_title("rsa:distance=cosine"), score_title("of-another-vdb")
+    ('RSA (distance=cosine)', 'of-another-vdb')
+    """
+    from analyses.metrics.registry import choose_metric  # noqa: PLC0415 - it loads torch
+
+    try:
+        return choose_metric(metric).title
+    except VdbError:
+        return metric
 
 
 def series_name(row: Mapping[str, Any]) -> str:

@@ -10,11 +10,11 @@ import polars as pl
 from analyses.pictures.frames import (
     CONTROLS,
     DIRECTIONS,
-    SCORES,
     checked,
     in_order,
     peak,
     score_domain,
+    score_title,
     series_name,
 )
 from analyses.pictures.theme import config
@@ -129,7 +129,7 @@ def _panel(cells: pl.DataFrame, domain: list[float]) -> alt.LayerChart:
         axis=_axis(vision, f"{best['vision']}: layer", cell),
         sort=vision[::-1],
     )
-    score = SCORES.get(best["metric"], best["metric"])
+    score = score_title(best["metric"])
     base = alt.Chart(alt.InlineData(values=_rows(cells))).encode(x=x, y=y)
     squares = base.mark_rect().encode(
         color=alt.Color(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import altair as alt
 import polars as pl
 
-from analyses.pictures.frames import DIRECTIONS, SCORES, TIMES, checked, in_order
+from analyses.pictures.frames import DIRECTIONS, TIMES, checked, in_order, score_title
 from analyses.pictures.theme import config
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _bars(
     *,
     labels: bool,
 ) -> alt.LayerChart:
-    score = SCORES.get(rows["metric"][0], rows["metric"][0])
+    score = score_title(rows["metric"][0])
     data = rows.select(
         "label",
         "kind",

@@ -9,12 +9,12 @@ import polars as pl
 
 from analyses.pictures.frames import (
     DIRECTIONS,
-    SCORES,
     checked,
     in_order,
     is_control,
     peak,
     score_domain,
+    score_title,
     series_name,
 )
 from analyses.pictures.lines import line_layers
@@ -85,7 +85,7 @@ def profile(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.Conc
                 scale=alt.Scale(domain=[0, 1]),
                 axis=alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", grid=False),
             ),
-            score=SCORES.get(metric, metric),
+            score=score_title(metric),
             domain=domain,
             tooltip=[
                 alt.Tooltip("series:N", title="pair"),

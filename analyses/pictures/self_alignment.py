@@ -7,7 +7,7 @@ from typing import Final
 import altair as alt
 import polars as pl
 
-from analyses.pictures.frames import SCORES, in_order, score_domain
+from analyses.pictures.frames import in_order, score_domain, score_title
 from analyses.pictures.lines import line_layers
 from analyses.pictures.theme import config
 from vdb.errors import VdbError
@@ -60,7 +60,7 @@ def self_profile(frame: pl.DataFrame) -> alt.ConcatChart:
         mine = rows.filter(metric=metric)
         for direction in in_order(mine["direction"].to_list(), _DIRECTIONS):
             cells = mine.filter(direction=direction).sort("series", "depth")
-            name = _NAMES.get(metric) or SCORES.get(metric, metric)
+            name = _NAMES.get(metric) or score_title(metric)
             panel = line_layers(
                 cells.select(
                     "series", *(pl.col(c).round(6) for c in ("depth", "score", "low", "high"))

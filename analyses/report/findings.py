@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from analyses.pictures.frames import CONTROLS, DIRECTIONS, TIMES, in_order
+from analyses.pictures.frames import CONTROLS, DIRECTIONS, TIMES, in_order, score_title
 from analyses.report.altered import ask_deltas
 from analyses.report.choices import ask_choices
 from analyses.report.claims import BAG, CLAIMS, Claim
@@ -23,8 +23,6 @@ _SAID: Final = {
     "does not hold": ("does not hold", "do not hold"),
     "not testable here": ("cannot be tested here", "cannot be tested here"),
 }
-_METRICS: Final = {"linear-predictivity": "linear predictivity", "mutual-knn": "mutual k-NN"}
-
 
 _ASKING: Final = {"deltas": ask_deltas, "choices": ask_choices}
 """How a claim is put to a frame that is neither a map nor a curve."""
@@ -114,7 +112,7 @@ def _ask(
         answer = claim.test(main, controls)
         kind = f", {head['average']} averaged within {head['group']}" if "group" in head else ""
         kind += _settings_told(trained, head, own)
-        pair = f"{head['vision']} {TIMES} {head['language']} ({_METRICS.get(head['metric'], head['metric'])}{kind})"
+        pair = f"{head['vision']} {TIMES} {head['language']}, {score_title(head['metric'])}{kind}"
         direction = DIRECTIONS.get(head["direction"], head["direction"])
         yield Finding(
             claim.text,

@@ -222,7 +222,7 @@ def test_a_cell_without_a_score_is_left_out() -> None:
 
 def test_a_twin_is_never_a_finding_of_its_own() -> None:
     found = findings([cells(0.5), *CONTROLS], [curve((0.1, 0.9), vision="vit-random")], TWINS)
-    assert {f.pair.split(" (")[0] for f in found if f.pair} == {"vit × gpt"}  # noqa: RUF001 - as it is told
+    assert {f.pair.split(", ")[0] for f in found if f.pair} == {"vit × gpt"}  # noqa: RUF001 - as it is told
     assert only(found, 3).verdict == "not yet asked of this store"
 
 

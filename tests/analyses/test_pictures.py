@@ -142,7 +142,7 @@ def test_heatmap_describes_itself_for_those_who_do_not_see_it() -> None:
     picture = render(heatmap(alignment(directions=("symmetric",), metric="mutual-knn")))
     assert "4 vision layers by 3 language layers" in picture.description
     assert "best at vision layer 3 and language layer 2" in picture.description
-    assert "mutual k-NN overlap" in texts(picture.svg)
+    assert "Mutual k-NN" in texts(picture.svg)
 
 
 def test_no_line_of_a_tooltip_hides_another() -> None:

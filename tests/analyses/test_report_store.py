@@ -175,7 +175,7 @@ def test_each_setting_has_a_picture_and_a_finding_of_its_own(tmp_path: Path) -> 
     ask(db, 0.25)
     ask(db, 0.5, n=10)
     page = report_of(db, tmp_path / "report.html").read_text(encoding="utf-8")
-    for told in ("linear-predictivity (n 50)", "linear-predictivity (n 10)", "predictivity, n 10)"):
+    for told in ("linear-predictivity (n 50)", "linear-predictivity (n 10)", "predictivity (r), n 10"):
         assert told in page
 
 

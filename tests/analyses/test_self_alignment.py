@@ -151,7 +151,7 @@ def test_the_answer_is_found_again(db: Database) -> None:
 def test_the_picture_has_a_panel_a_metric(frame: pl.DataFrame) -> None:
     chart = self_profile(frame).to_dict()
     titles = [panel["title"]["text"] for panel in chart["concat"]]
-    assert titles == ["cosine", "cosine, mean taken away", "mutual k-NN overlap"]
+    assert titles == ["cosine", "cosine, mean taken away", "Mutual k-NN"]
     assert "shifted" in render(self_profile(frame)).description
     with pytest.raises(VdbError, match="has no column depth"):
         self_profile(frame.drop("depth"))
