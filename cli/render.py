@@ -65,17 +65,25 @@ def frame(
     check(style, output)
     if style is Format.table:
         shown = data if table is None else table
-        text = as_table(shown) if columns is None else with_facts(shown, columns)
-        if output is None:
-            typer.echo(text)
-            return
-        content = text.encode() + b"\n"
-    else:
-        content = _encode(data, style)
+        text(as_table(shown) if columns is None else with_facts(shown, columns), output)
+        return
+    content = _encode(data, style)
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
         return
+    _write(content, output)
+
+
+def text(said: str, output: Path | None) -> None:
+    """Print what a person reads, or write it to ``output``."""
+    if output is None:
+        typer.echo(said)
+    else:
+        _write(said.encode() + b"\n", output)
+
+
+def _write(content: bytes, output: Path) -> None:
     try:
         output.write_bytes(content)
     except OSError as error:

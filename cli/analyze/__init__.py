@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from cli.analyze import alignment, exemplar_avg, forced_choice, geometry, perturbation, retrieval
+from cli.analyze import (
+    alignment,
+    exemplar_avg,
+    forced_choice,
+    geometry,
+    metrics,
+    perturbation,
+    retrieval,
+)
 from cli.analyze.common import app
 
 __all__ = [
@@ -11,6 +19,7 @@ __all__ = [
     "exemplar_avg",
     "forced_choice",
     "geometry",
+    "metrics",
     "perturbation",
     "retrieval",
 ]
