@@ -25,12 +25,14 @@ Dataset = Annotated[
 ]
 Seed = Annotated[
     int,
-    typer.Option("--seed", envvar="VDB_SEED", min=0, metavar="N", help="Of everything random."),
+    typer.Option(
+        "--seed", envvar="VDB_SEED", min=0, metavar="N", help="The seed of everything random."
+    ),
 ]
 Folds = Annotated[
     int,
     typer.Option(
-        "--folds", envvar="VDB_FOLDS", min=2, metavar="N", help="Of the cross-validation."
+        "--folds", envvar="VDB_FOLDS", min=2, metavar="N", help="Folds of the cross-validation."
     ),
 ]
 

@@ -28,25 +28,52 @@ Language = Annotated[
         "--language", "-l", metavar="SPACE", envvar="VDB_LANGUAGE", help="A space of texts."
     ),
 ]
+Visions = Annotated[
+    str,
+    typer.Option(
+        "--vision",
+        "-v",
+        metavar="SPACE,SPACE",
+        envvar="VDB_VISION",
+        help="A space of images, or several with commas between: each is paired with each of the texts'.",
+    ),
+]
+Languages = Annotated[
+    str,
+    typer.Option(
+        "--language",
+        "-l",
+        metavar="SPACE,SPACE",
+        envvar="VDB_LANGUAGE",
+        help="A space of texts, or several with commas between.",
+    ),
+]
 Control = Annotated[
     list[str] | None,
     typer.Option(
         "--control",
         metavar="NAME",
         envvar="VDB_CONTROL",
-        help="Only this control (or none); may be repeated. All by default.",
+        help="Only this control, as the table names it, or none at all (none); may be repeated. By default all.",
     ),
 ]
 Device = Annotated[
     str,
     typer.Option(
-        "--device", metavar="DEVICE", envvar="VDB_DEVICE", help="Torch device of the computation."
+        "--device",
+        metavar="DEVICE",
+        envvar="VDB_DEVICE",
+        help="Where to compute: auto, cpu, cuda, cuda:1 or mps.",
     ),
 ]
 Metric = Annotated[
     str,
     typer.Option(
-        "--metric", metavar="NAME", envvar="VDB_METRIC", help="linear-predictivity or mutual-knn."
+        "--metric",
+        metavar="NAME[:SETTING=VALUE]",
+        envvar="VDB_METRIC",
+        help="A metric, with settings if you like: linear-predictivity, mutual-knn:k=5, cka, rsa:distance=cosine; "
+        "`vdb analyze metrics` lists them.",
     ),
 ]
 VisionLayer = Annotated[
@@ -55,13 +82,17 @@ VisionLayer = Annotated[
         "--vision-layer",
         metavar="LAYER",
         envvar="VDB_VISION_LAYER",
-        help="Index or name; by default chosen on half of the groups, scored on the other.",
+        help="The vision layer, by index or name. By default both layers are chosen on half of the groups and scored "
+        "on the other.",
     ),
 ]
 LanguageLayer = Annotated[
     str | None,
     typer.Option(
-        "--language-layer", metavar="LAYER", envvar="VDB_LANGUAGE_LAYER", help="Index or name."
+        "--language-layer",
+        metavar="LAYER",
+        envvar="VDB_LANGUAGE_LAYER",
+        help="The language layer, by index or name.",
     ),
 ]
 Force = Annotated[
@@ -75,7 +106,8 @@ Permutations = Annotated[
         metavar="N",
         min=0,
         envvar="VDB_PERMUTATIONS",
-        help="Of the null; by default 200, and 0 for a metric whose permutation costs as much as its map.",
+        help="Shuffled pairings that chance is told from; by default 200, and 0 for a metric where one costs as much "
+        "as the map itself.",
     ),
 ]
 LINEAR = "linear-predictivity"

@@ -55,7 +55,10 @@ def exemplar_avg(  # noqa: PLR0917 - a command's options
         typer.Option("--average", envvar="VDB_AVERAGE", help="The side that is averaged."),
     ] = AverageOption.captions,
     group: Annotated[
-        GroupOption, typer.Option("--group", envvar="VDB_GROUP", help="What shares a centroid.")
+        GroupOption,
+        typer.Option(
+            "--group", envvar="VDB_GROUP", help="What the averaged exemplars have in common."
+        ),
     ] = GroupOption.image,
     k: Annotated[
         str | None,
@@ -68,7 +71,13 @@ def exemplar_avg(  # noqa: PLR0917 - a command's options
     ] = None,
     draws: Annotated[
         int,
-        typer.Option("--draws", metavar="N", envvar="VDB_DRAWS", min=1, help="Draws of exemplars."),
+        typer.Option(
+            "--draws",
+            metavar="N",
+            envvar="VDB_DRAWS",
+            min=1,
+            help="How often exemplars are drawn anew; scores are means over the draws.",
+        ),
     ] = 10,
     replacement: Annotated[
         bool,

@@ -92,7 +92,9 @@ def forced_choice(  # noqa: PLR0917 - a command's options
     similarity: Annotated[
         SimilarityOption,
         typer.Option(
-            "--similarity", envvar="VDB_SIMILARITY", help="Of a prediction and the vectors."
+            "--similarity",
+            envvar="VDB_SIMILARITY",
+            help="How near a candidate is to what the map predicts.",
         ),
     ] = SimilarityOption.cosine,
     metric: Metric = LINEAR,
@@ -111,7 +113,11 @@ def forced_choice(  # noqa: PLR0917 - a command's options
     most: Annotated[
         int,
         typer.Option(
-            "--most", metavar="N", envvar="VDB_MOST", min=10, help="Pairs to fit on at the most."
+            "--most",
+            metavar="N",
+            envvar="VDB_MOST",
+            min=10,
+            help="The most pairs that the map is fitted on; of more, as many are drawn.",
         ),
     ] = 4000,
     folds: Folds = 5,

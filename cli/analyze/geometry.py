@@ -51,7 +51,12 @@ def geometry(  # noqa: PLR0917 - a command's options
     ] = None,
     variant: Annotated[
         str,
-        typer.Option("--variant", metavar="NAME", envvar="VDB_VARIANT", help="Of the items."),
+        typer.Option(
+            "--variant",
+            metavar="NAME",
+            envvar="VDB_VARIANT",
+            help="The items altered so, e.g. grayscale.",
+        ),
     ] = "original",
     dataset: Dataset = None,
     k: Annotated[

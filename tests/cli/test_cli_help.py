@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer.main
 
+from analyses.metrics.registry import choose_metric
 from cli.main import app
 
 if TYPE_CHECKING:
@@ -100,10 +101,11 @@ def test_wrong_usage_exits_with_2_and_says_where_help_is(
     assert "Traceback" not in answer.err
 
 
+@pytest.mark.parametrize("asked", ["--help", "analyze --help", "analyze alignment --help"])
 @pytest.mark.parametrize("code", ["import vdb", "from cli.main import main; main()"])
-def test_what_only_asks_loads_nothing_heavy(code: str) -> None:
+def test_what_only_asks_loads_nothing_heavy(code: str, asked: str) -> None:
     script = (
-        "import sys; sys.argv = ['vdb', '--help']\n"
+        f"import sys; sys.argv = {['vdb', *asked.split()]}\n"
         f"try:\n    {code}\nexcept SystemExit as end:\n    assert not end.code\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
@@ -111,3 +113,13 @@ def test_what_only_asks_loads_nothing_heavy(code: str) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_names_metrics_that_there_are_and_says_where_all_are_listed(
+    vdb_command: Callable[..., Any],
+) -> None:
+    help_text = " ".join(vdb_command("analyze", "alignment", "--help").out.split())
+    told = help_text.partition("with settings if you like: ")[2].partition(";")[0].split(", ")
+    assert len(told) == 4
+    assert [choose_metric(name).name for name in told] == told
+    assert "`vdb analyze metrics` lists them" in help_text
