@@ -18,6 +18,7 @@ from analyses.metrics.inputs import check_groups, check_layers
 from analyses.metrics.ridge import (
     Scale,
     check_alphas,
+    column_norms,
     factorise,
     factorise_all,
     operator,
@@ -128,7 +129,7 @@ def prepare_target(layer: Tensor) -> Target:
     varies = Y.amax(dim=0) != Y.amin(dim=0)
     # A constant unit's computed mean is off by rounding: it must not become a unit of noise.
     Y = (Y - Y.mean(dim=0)).mul_(varies)
-    norms = torch.linalg.vector_norm(Y, dim=0)
+    norms = column_norms(Y)
     values = (Y * (len(Y) ** 0.5 / torch.where(varies, norms, 1.0))).to(torch.float32)
     return Target(values, outer(Y))
 
@@ -308,7 +309,7 @@ def _hold_out(values: Tensor, train: Tensor, test: Tensor) -> HeldOut:
     held = values.index_select(0, test)
     varies = held.amax(dim=0) != held.amin(dim=0)
     held = held - held.mean(dim=0)
-    length = torch.linalg.vector_norm(held, dim=0)
+    length = column_norms(held)
     held = torch.where(varies, held / torch.where(varies, length, 1.0), 0.0)
     return HeldOut(values.index_select(0, train), held, int(varies.sum()))
 

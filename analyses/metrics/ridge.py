@@ -65,6 +65,14 @@ def outer(matrix: Tensor, out: Tensor | None = None) -> Tensor:
     return out
 
 
+def column_norms(matrix: Tensor) -> Tensor:
+    """Return the Euclidean norm of each column; torch's own is ten times slower on the CPU, along this axis."""
+    if matrix.device.type != "cpu":
+        return torch.linalg.vector_norm(matrix, dim=0)
+    array = matrix.numpy()
+    return torch.from_numpy(np.einsum("ij,ij->j", array, array)).sqrt_()
+
+
 def factorise(layer: Tensor, train: Tensor, test: Tensor, scale: Scale) -> SourceFold:
     """Prepare one source layer for one fold.
 
@@ -110,20 +118,23 @@ def factorise_all(
 def _gram(layer: Tensor, train: Tensor, test: Tensor, scale: Scale) -> tuple[Tensor, int]:
     """Return the Gram matrix of all rows, training rows first, against the training rows; and the units left out."""
     n = len(train)
-    X = layer.index_select(0, torch.cat([train, test])).to(torch.float64)
+    rows = layer.index_select(0, torch.cat([train, test]))
     # Exact comparison: a constant unit's computed variance is rounding, not zero.
-    varies = X[:n].amax(dim=0) != X[:n].amin(dim=0)
+    varies = rows[:n].amax(dim=0) != rows[:n].amin(dim=0)
     dropped = int((~varies).sum())
     if dropped:
-        X = X[:, varies]
-    parts = (X[:n], X[n:]) if scale == "each-split" else (X,)
-    for part in parts:
+        rows = rows[:, varies]
+    X = rows.to(torch.float64)
+    for part in (X[:n], X[n:]) if scale == "each-split" else (X,):
         own = part[:n]
-        constant = own.amax(dim=0) == own.amin(dim=0)
-        part.sub_(torch.where(constant, own[0], own.mean(dim=0)))
+        centre = own.mean(dim=0)
+        if scale == "each-split":
+            # Held-out rows may be constant where training rows are not.
+            centre = torch.where(own.amax(dim=0) == own.amin(dim=0), own[0], centre)
+        part.sub_(centre)
         if scale != "none":
-            deviation = torch.linalg.vector_norm(part[:n], dim=0) / len(own) ** 0.5
-            part.div_(torch.where(deviation > 0, deviation, 1.0))
+            deviation = column_norms(own) / len(own) ** 0.5
+            part.mul_(torch.where(deviation > 0, 1.0 / deviation, 1.0))
     return outer(X)[:, :n], dropped
 
 
