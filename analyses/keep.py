@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from vdb.space import Space
 
 
-VERSION = 1
+VERSION = 2
 """Raised whenever an analysis would give other numbers of the same vectors: what was kept before is no answer then."""
 
 QUESTION = "question"
 """The parameter of a run that holds the mark of what was asked."""
+
+COLUMNS = "columns"
+"""The parameter of a run that names the columns it kept: the table has those of every vdb that wrote to it."""
 
 
 def question(
@@ -53,31 +56,37 @@ def question(
 def answered(
     db: Database, analysis: str, mark: str, progress: Progress | None = None
 ) -> pl.DataFrame | None:
-    """Return the rows that were kept for a question, without their ``run_id``; None where it was never answered."""
+    """Return what a finished run kept for a question, row for row and column for column as it was computed.
+
+    Returns
+    -------
+    DataFrame or None
+        None where the question was never answered: a run that failed or was interrupted is no answer.
+    """
     if analysis not in db.results():
         return None
     runs = db.runs().filter(pl.col("outcome") == "finished").sort("started_at")
     asked = runs.select("run_id", "parameters").collect()
-    same = [
-        run_id
-        for run_id, parameters in asked.iter_rows()
-        if json.loads(parameters).get(QUESTION) == mark
-    ]
+    told = [(run_id, json.loads(parameters)) for run_id, parameters in asked.iter_rows()]
+    same = [(run_id, one) for run_id, one in told if one.get(QUESTION) == mark and COLUMNS in one]
     if not same:
         return None
-    rows = db.result(analysis).filter(pl.col("run_id") == same[-1]).drop("run_id").collect()
+    run_id, parameters = same[-1]
+    rows = db.result(analysis, run_id).select(parameters[COLUMNS]).collect()
     if rows.is_empty():
         return None
     if progress is not None:
-        progress.say(f"{analysis}: answered before, by run {same[-1]}; --force computes it again")
+        progress.say(f"{analysis}: answered before, by run {run_id}; --force computes it again")
     return rows
 
 
 class Book:
     """Where one run of an analysis is entered; one that is not kept swallows what it is given."""
 
-    def __init__(self, db: Database, analysis: str, run_id: str | None) -> None:
-        self._db, self._analysis, self._run_id = db, analysis, run_id
+    def __init__(
+        self, db: Database, analysis: str, run_id: str | None, entered: dict[str, Any]
+    ) -> None:
+        self._db, self._analysis, self._run_id, self._entered = db, analysis, run_id, entered
 
     def keep(
         self,
@@ -94,6 +103,7 @@ class Book:
         shown = frame if drawn is None else drawn
         made = {name: render(draw(shown)) for name, draw in pictures.items()}
         self._db.keep_result(self._analysis, frame, self._run_id)
+        self._entered[COLUMNS] = frame.columns
         for name, picture in made.items():
             title = f"{self._analysis}: {name}"
             books.keep_picture(
@@ -112,8 +122,9 @@ def run(
     kept: bool,
 ) -> Iterator[Book]:
     """Record a run of an analysis, unless it is not to be kept."""
+    entered = dict(parameters)  # the book adds to it, and it is written when the run ends
     if not kept:
-        yield Book(db, analysis, None)
+        yield Book(db, analysis, None, entered)
         return
-    with books.run(db, command or f"vdb analyze {analysis}", parameters, seed) as run_id:
-        yield Book(db, analysis, run_id)
+    with books.run(db, command or f"vdb analyze {analysis}", entered, seed) as run_id:
+        yield Book(db, analysis, run_id, entered)

@@ -41,20 +41,23 @@ class Matched:
         part a group. A caption that many images have ("a man riding a wave") makes one group of all of them.
     unmatched : int
         Pairs of the store that were left out because a side has no vector.
+    content : str
+        A digest of what the ids stand for, photos and sentences; empty where that is not known.
     """
 
     image_ids: list[str]
     caption_ids: list[list[str]]
     groups: list[str]
     unmatched: int
+    content: str = ""
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that change with any row or group, and with what was left out."""
-        rows = [self.image_ids, self.caption_ids, self.groups, self.unmatched]
+        """Sixteen hexadecimal digits that change with any row, group or content, and with what was left out."""
+        rows = [self.image_ids, self.caption_ids, self.groups, self.unmatched, self.content]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
@@ -186,10 +189,11 @@ def match(
         db, vision, language, datasets, vision_variants, language_variants
     )
     groups = pair_groups(pairs)
+    content = hashlib.sha256(json.dumps(pairs.rows()).encode()).hexdigest()
     if captions == "all":
         image_ids = pairs["image_id"].to_list()
         caption_ids = [[caption] for caption in pairs["caption_id"]]
-        return Matched(image_ids, caption_ids, groups, unmatched)
+        return Matched(image_ids, caption_ids, groups, unmatched, content)
     chosen = pl.col("caption_id") if captions == "mean" else pl.col("caption_id").head(1)
     rows = (
         pairs.with_columns(group=pl.Series(groups))
@@ -197,7 +201,11 @@ def match(
         .agg(chosen, pl.col("group").first())
     )
     return Matched(
-        rows["image_id"].to_list(), rows["caption_id"].to_list(), rows["group"].to_list(), unmatched
+        rows["image_id"].to_list(),
+        rows["caption_id"].to_list(),
+        rows["group"].to_list(),
+        unmatched,
+        content,
     )
 
 

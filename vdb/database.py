@@ -99,8 +99,8 @@ class Database:
         """Return the pictures analyses drew: ``run_id``, ``name``, ``title``, ``spec``, ``svg``, ``png``."""
         return self.read("pictures")
 
-    def result(self, analysis: str) -> pl.LazyFrame:
-        """Return every kept row of an analysis, with its ``run_id``.
+    def result(self, analysis: str, run_id: str | None = None) -> pl.LazyFrame:
+        """Return every kept row of an analysis, with its ``run_id``; of one run, in the order they were kept in.
 
         Raises
         ------
@@ -112,7 +112,11 @@ class Database:
             raise NotFoundError.named(
                 "result", analysis, kept, f"run `vdb analyze {analysis}` first"
             )
-        return pl.scan_lance(self._connection.open_table(_RESULT + analysis)).drop("key")
+        rows = pl.scan_lance(self._connection.open_table(_RESULT + analysis))
+        if run_id is not None:
+            place = pl.col("key").str.extract(r"(\d+)$").cast(pl.Int64)
+            rows = rows.filter(pl.col("run_id") == run_id).sort(place)
+        return rows.drop("key")
 
     def results(self) -> list[str]:
         """List the analyses with kept results."""
