@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import altair as alt
 
 from analyses.pictures.frames import dashes
+from analyses.pictures.theme import LINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-_LEGEND: Final = {"orient": "bottom", "direction": "vertical", "symbolType": "stroke"}
+_LEGEND: Final = {"orient": "bottom", "direction": "vertical"}
+_SHAPES: Final = ("circle", "square", "triangle-up", "diamond", "cross")
 
 
 def line_layers(
@@ -27,6 +29,7 @@ def line_layers(
     band: bool = False,
     thin: str | None = None,
     title: str = "pair",
+    kinds: Mapping[str, str] | None = None,
 ) -> alt.LayerChart:
     """Draw one panel: a line with points for each series, over a thin line at zero.
 
@@ -47,15 +50,21 @@ def line_layers(
     thin : str, optional
         A field of the findings to draw as a thin line beside each.
     title : str
-        Of the legend of the findings.
+        Of the legend of the findings. More of them than there are colours differ by the shape of their points too.
+    kinds : mapping of str to str, optional
+        What the legend calls each control, several alike where one name a control would be too many.
     """
-    grey = [row for row in rows if row["series"] in set(controls)]
+    kinds = kinds or {name: name for name in controls}
+    told_as = list(dict.fromkeys(kinds[name] for name in controls))
+    grey = [{**row, "kind": kinds[row["series"]]} for row in rows if row["series"] in set(controls)]
     coloured = [row for row in rows if row["series"] in set(findings)]
-    colour = alt.Color("series:N", scale=alt.Scale(domain=list(findings)), legend=_legend(title))
+    colour = alt.Color(
+        "series:N", scale=alt.Scale(domain=list(findings)), legend=_legend(title, findings)
+    )
     # Of one field, domain and title, shade and dash merge into one legend.
-    told, count = alt.Legend(**_LEGEND, title="controls"), len(controls)
+    told, count = alt.Legend(**_LEGEND, symbolType="stroke", title="controls"), len(told_as)
     shade, dash = (
-        channel("series:N", scale=alt.Scale(domain=list(controls), range=values), legend=told)
+        channel("kind:N", scale=alt.Scale(domain=told_as, range=values), legend=told)
         for channel, values in ((alt.Stroke, "ordinal"), (alt.StrokeDash, dashes(count)))
     )
     scale = alt.Scale(domain=list(domain), nice=True)
@@ -76,15 +85,32 @@ def line_layers(
             area = base.mark_area(opacity=0.16, **style)
             layers.append(area.encode(split, y=low, y2="high:Q"))
         line = base.mark_line(strokeWidth=1.6 if control else 2.4, **style)
-        layers.append(line.encode(dash, shade) if control else line.encode(split))
+        layers.append(line.encode(dash, shade, split) if control else line.encode(split))
         if thin is not None and not control:
             beside = base.transform_filter(f"isValid(datum.{thin})").mark_line(strokeWidth=0.9)
             fitted = alt.Y(f"{thin}:Q", title=score, scale=scale)
             layers.append(beside.encode(split, y=fitted))
         points = base.mark_point(filled=True, size=18 if control else 40, opacity=1, **style)
-        layers.append(points.encode(split, tooltip=list(tooltip)))
+        shaped = () if control or not _many(findings) else (_shape(title, findings),)
+        layers.append(points.encode(split, *shaped, tooltip=list(tooltip)))
     return alt.layer(*layers)
 
 
-def _legend(title: str) -> alt.Legend:
-    return alt.Legend(**_LEGEND, title=title, symbolOpacity=1)
+def _many(findings: Sequence[str]) -> bool:
+    return len(findings) > len(LINES["light"])
+
+
+def _legend(title: str, findings: Sequence[str]) -> alt.Legend:
+    if _many(findings):
+        return alt.Legend(**_LEGEND, title=title, symbolOpacity=1, columns=2, symbolSize=70)
+    return alt.Legend(**_LEGEND, symbolType="stroke", title=title, symbolOpacity=1)
+
+
+def _shape(title: str, findings: Sequence[str]) -> alt.Shape:
+    """Give each round of the colours another shape, in one legend with them."""
+    shapes = [_SHAPES[i // len(LINES["light"]) % len(_SHAPES)] for i in range(len(findings))]
+    return alt.Shape(
+        "series:N",
+        scale=alt.Scale(domain=list(findings), range=shapes),
+        legend=_legend(title, findings),
+    )

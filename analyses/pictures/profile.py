@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from analyses.pictures.frames import (
+    CONTROLS,
     DIRECTIONS,
     checked,
     in_order,
@@ -36,6 +37,8 @@ _COLUMNS: Final = (
     "score",
 )
 _SIDES: Final = ("vision", "language")
+_NAMED: Final = 6
+"""Most controls that have names of their own in the legend, as many as there are dashes."""
 
 
 def profile(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.ConcatChart:
@@ -69,6 +72,8 @@ def profile(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.Conc
     heads = [cells.row(0, named=True) for cells in maps]
     grey = {series_name(head) for head in heads if is_control(head, untrained)}
     controls = sorted(grey)
+    # Of many pairs the controls are told by kind: a name each would be longer than the picture.
+    kinds = {series_name(head): _kind(head) for head in heads} if len(grey) > _NAMED else None
     findings = sorted({series_name(head) for head in heads} - grey)
 
     metric = frame["metric"][0]
@@ -87,6 +92,7 @@ def profile(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.Conc
             ),
             score=score_title(metric),
             domain=domain,
+            kinds=kinds,
             tooltip=[
                 alt.Tooltip("series:N", title="pair"),
                 alt.Tooltip("score:Q", format=".3f"),
@@ -108,6 +114,12 @@ def profile(frame: pl.DataFrame, *, untrained: Collection[str] = ()) -> alt.Conc
         )
         + "."
     )
+
+
+def _kind(head: dict[str, Any]) -> str:
+    """Name the kind of a control."""
+    control = CONTROLS.get(head["control"], head["control"])
+    return control or "with an untrained model"
 
 
 def _other(side: str) -> str:

@@ -104,7 +104,7 @@ def config(mode: Mode = "light") -> dict[str, Any]:
     -------
     dict
         A ``config`` object of Vega-Lite. The styles ``best`` (the marked cell), ``zero`` (the line at no
-        alignment) and ``control`` are used by the charts.
+        alignment) ``control`` and ``label`` (a name in a picture) are used by the charts.
     """
     ink, muted, faint = _INK[mode], _MUTED[mode], _FAINT[mode]
     return {
@@ -134,6 +134,7 @@ def config(mode: Mode = "light") -> dict[str, Any]:
             "labelFontSize": 11,
             "labelLimit": 300,
             "orient": "right",
+            "symbolBaseFillColor": muted,
             "symbolSize": 260,
             "symbolStrokeWidth": 2,
             "titleColor": ink,
@@ -163,5 +164,6 @@ def config(mode: Mode = "light") -> dict[str, Any]:
             "best": {"color": _MARK[mode], "strokeWidth": 2},
             "zero": {"color": muted, "strokeWidth": 0.75},
             "control": {"color": CONTROLS[mode]},
+            "label": {"color": ink},
         },
     }
