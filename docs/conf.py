@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "command_line",
+    "metric_tables",
     "variant_tables",
 ]
 source_suffix = {".md": "markdown"}

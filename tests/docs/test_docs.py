@@ -16,7 +16,6 @@ import pytest
 import typer
 
 import vdb
-from analyses.metrics import METRICS
 from cli.main import app
 from ingest.datasets import ADAPTERS
 from ingest.encoders.load import ENTRY_POINT_GROUP
@@ -120,15 +119,6 @@ def test_every_command_has_an_example(command: str) -> None:
 def test_every_public_name_of_vdb_is_in_the_python_reference() -> None:
     page = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
     assert [public for public in vdb.__all__ if f":: vdb.{public}\n" not in page] == []
-
-
-@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-def test_every_metric_is_documented_with_its_facts(metric: Any) -> None:
-    page = (DOCS / "reference" / "metrics.md").read_text(encoding="utf-8")
-    assert f"`{metric.name}`" in page
-    low, high = (f"{bound:g}" for bound in metric.range)
-    assert f" {low} to {high} " in page
-    assert "When it misleads" in page
 
 
 @pytest.mark.parametrize("table", TABLES)
