@@ -33,7 +33,8 @@ def peaks(frame: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        ``vision``, ``language``, ``control``, ``direction``, the best cell's layers and depths, ``score``,
+        ``vision``, ``language``, ``control``, ``direction``, the best cell's layers, their names and relative depths,
+        ``score``,
         ``held_out`` with its 95 % interval ``low`` and ``high`` over the folds (null without folds), ``calibrated``,
         ``p_max``, ``chance``, ``n``.
     """
@@ -60,4 +61,7 @@ def peaks(frame: pl.DataFrame) -> pl.DataFrame:
 
 _TOLD = ("calibrated", "p_max", "chance")
 """Null where there is no null, or where an older vdb kept the rows."""
-_PEAK = ("vision_layer", "language_layer", "vision_depth", "language_depth", "score")
+_LAYERS = [
+    f"{side}_{what}" for what in ("layer", "layer_name", "depth") for side in ("vision", "language")
+]
+_PEAK = (*_LAYERS, "score")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,20 +18,27 @@ from cli.analyze.common import (
     Device,
     DirectionOption,
     Force,
-    Language,
+    Languages,
     Metric,
     Permutations,
-    Vision,
+    PictureOf,
+    PictureOption,
+    Visions,
     app,
 )
 from cli.options import DEFAULT_DB, Dataset, Db, Folds, Format, Output, OutputFormat, Picture, Seed
 from cli.progress import progress
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from vdb.database import Database
+
 
 @app.command(epilog="Example: vdb analyze alignment --vision vit-l --language pythia-410m")
 def alignment(  # noqa: PLR0917 - a command's options
-    vision: Vision,
-    language: Language,
+    vision: Visions,
+    language: Languages,
     metric: Metric = LINEAR,
     direction: Annotated[
         DirectionOption,
@@ -56,6 +63,7 @@ def alignment(  # noqa: PLR0917 - a command's options
     style: OutputFormat = Format.table,
     output: Output = None,
     picture: Picture = None,
+    picture_of: PictureOf = PictureOption.map,
 ) -> None:
     """Score every vision layer against every language layer, beside the controls.
 
@@ -80,7 +88,7 @@ def alignment(  # noqa: PLR0917 - a command's options
         direction=DIRECTIONS[direction],
         captions=captions.value,
         datasets=dataset or (),
-        controls=common.controls(control, CONTROLS),
+        controls=common.controls(control, CONTROLS) if control else None,
         folds=folds,
         seed=seed,
         permutations=permutations,
@@ -90,9 +98,7 @@ def alignment(  # noqa: PLR0917 - a command's options
         progress=progress(),
     )
     if picture is not None:
-        from analyses.pictures import heatmap
-
-        common.draw(heatmap(with_score(frame)), picture)
+        common.draw(_chart(store, with_score(frame), picture_of), picture)
     single = len(visions) == len(languages) == 1
     sides = [pl.lit(visions[0]).alias("vision"), pl.lit(languages[0]).alias("language")]
     best = peaks(frame).select(
@@ -109,3 +115,31 @@ def alignment(  # noqa: PLR0917 - a command's options
     if not frame["permutations"].max():
         best = best.drop("calibrated", "p_max")
     render.frame(frame, style, output, best, MEASURED)
+
+
+def _chart(store: Database, frame: pl.DataFrame, what: PictureOption) -> object:
+    """Draw what was asked for of a frame with scores."""
+    if what is PictureOption.map:
+        from analyses.pictures import heatmap
+
+        return heatmap(frame)
+    if what is PictureOption.size:
+        from analyses.pictures.size import size
+        from analyses.sizes import by_size
+
+        rows = by_size(store, frame)
+        uncounted = rows["uncounted"].explode().drop_nulls().unique().sort().to_list()
+        if uncounted:
+            render.say(f"not drawn, for nobody counted their weights: {', '.join(uncounted)}")
+        return size(rows)
+    from analyses.report.store import untrained_spaces
+
+    untrained = untrained_spaces(store)
+    if what is PictureOption.profile:
+        from analyses.pictures import profile
+
+        return profile(frame, untrained=untrained)
+    from analyses.peaks import peaks
+    from analyses.pictures.peaks import depth_square
+
+    return depth_square(peaks(frame), frame["metric"][0], untrained=untrained)

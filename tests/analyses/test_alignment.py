@@ -13,8 +13,7 @@ import pytest
 import torch
 from polars.testing import assert_frame_equal
 
-from analyses import alignment as module
-from analyses.alignment import alignment, peaks
+from analyses.alignment import alignment, analysis, maps, peaks
 from analyses.controls import bag_of_words, latent_words
 from analyses.intervals import of_folds
 from analyses.metrics import METRICS
@@ -204,7 +203,7 @@ def test_one_direction_is_computed_alone(
 def test_controls_apart_are_the_controls_together(
     db: Database, frame: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_TOGETHER_BYTES", 0)
+    monkeypatch.setattr(maps, "TOGETHER_BYTES", 0)
     assert_frame_equal(alignment(db, "eye", "tongue", kept=False), frame, abs_tol=1e-9)
 
 
@@ -260,7 +259,7 @@ def test_what_cannot_be_drawn_is_not_kept(
     def refuse(frame: pl.DataFrame) -> object:
         raise VdbError(f"{len(frame)} rows and no picture")
 
-    monkeypatch.setattr(module, "profile", refuse)
+    monkeypatch.setattr(analysis, "profile", refuse)
     with pytest.raises(VdbError, match="no picture"):
         alignment(db, "eye", "tongue")
     assert db.results() == []
@@ -292,6 +291,7 @@ def test_what_is_not_there_is_said_in_one_line(
 def _cells(*folds: list[float]) -> pl.DataFrame:
     head = {"vision": "v", "language": "l", "control": "none", "direction": "d"} | {
         "language_layer": 0,
+        "language_layer_name": "words",
         "language_depth": 0.0,
         "n": 10,
     }
@@ -300,6 +300,7 @@ def _cells(*folds: list[float]) -> pl.DataFrame:
             {
                 **head,
                 "vision_layer": i,
+                "vision_layer_name": f"blocks.{i}",
                 "vision_depth": i / 2,
                 "score": float(np.mean(scores)),
                 "fold_scores": scores,
@@ -321,7 +322,12 @@ def test_the_luck_of_the_best_cell_is_taken_out() -> None:
 
 def test_of_equal_cells_the_earliest_is_the_peak() -> None:
     [row] = peaks(_cells([0.1, 0.1], [0.5, 0.5], [0.5, 0.5])).to_dicts()
-    assert row["vision_layer"] == 1
+    assert (row["vision_layer"], row["vision_layer_name"], row["vision_depth"]) == (
+        1,
+        "blocks.1",
+        0.5,
+    )
+    assert (row["language_layer_name"], row["language_depth"]) == ("words", 0.0)
 
 
 def test_a_layer_that_is_the_same_for_every_item_has_no_score_and_spoils_nothing(
