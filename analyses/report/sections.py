@@ -6,19 +6,25 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from analyses.peaks import peaks
 from analyses.pictures import curve, heatmap, profile, render
 from analyses.pictures.forced_choice import forced_choice_bars, forced_choice_strength
 from analyses.pictures.frames import TIMES
 from analyses.pictures.geometry import panels
+from analyses.pictures.peaks import depth_square
 from analyses.pictures.perturbation import delta_bars
 from analyses.pictures.retrieval import retrieval_bars
+from analyses.pictures.size import size
 from analyses.report.page import Section
 from analyses.report.settings import settings
+from analyses.sizes import by_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     import altair as alt
+
+    from vdb.database import Database
 
 _OF_RUN: Final = ("run_id", "command", "started_at", "datasets", "cell", "ks")
 """Columns that a picture does not need."""
@@ -31,6 +37,15 @@ _DELTA_NOTE: Final = (
     "Deltas at one cell with paired 95 % intervals, by kind of alteration. "
     "The dashed line is what mismatched pairs lose."
 )
+_PEAKS_NOTE: Final = (
+    "The best cell of each pair at its relative depths; the larger, the higher its held-out score. "
+    "Controls are grey."
+)
+_SIZE_NOTE: Final = (
+    "Small points are pairs of models, large ones the mean over the models of the other side. "
+    "Few models that differ in much besides size: a description, not a test."
+)
+_SEVERAL: Final = 2
 _AVERAGED: Final = {"both": "images and captions"}
 _A: Final = {"image": "an image", "caption": "a caption", "concept": "a concept"}
 _TOLD: Final = {"ks": "k", "cell": "layers"}
@@ -87,7 +102,44 @@ def _map_sections(maps: pl.DataFrame, untrained: Collection[str]) -> list[Sectio
                 "\n".join(rows["command"].unique(maintain_order=True)),
             )
         )
+        sections += _of_pairs(_drawn(rows), rows, f"{metric}{told}", untrained)
     return sections
+
+
+def _of_pairs(
+    drawn: pl.DataFrame, rows: pl.DataFrame, told: str, untrained: Collection[str]
+) -> Iterator[Section]:
+    """Set several trained pairs side by side."""
+    trained = _trained(drawn, untrained).filter(pl.col("control") == "none")
+    if trained.select("vision", "language").n_unique() == 1 or trained.is_empty():
+        return
+    best = peaks(drawn)
+    command = "\n".join(rows["command"].unique(maintain_order=True))
+    chart = depth_square(best, rows["metric"][0], untrained=untrained)
+    yield Section(f"Peaks by model, {told}", [_PEAKS_NOTE], render(chart), best, command)
+
+
+def size_sections(db: Database, maps: pl.DataFrame) -> Iterator[Section]:
+    """Set scores against the models' sizes, where several trained models have been counted on a side."""
+    there = db.spaces().select("space").collect()["space"].to_list()
+    for rows, told in _questions(maps, ["metric"]):
+        # Of a space that was removed since nobody knows the size.
+        drawn = _drawn(rows).filter(pl.col("vision").is_in(there), pl.col("language").is_in(there))
+        if drawn.filter(pl.col("control") == "none").is_empty():
+            continue
+        found = by_size(db, drawn)
+        counted = found.drop_nulls(["vision_parameters", "language_parameters"])
+        if counted.select("vision", "language").n_unique() < _SEVERAL:
+            continue
+        unknown = found["uncounted"][0].to_list()
+        missing = [f"Not drawn, for nobody counted their weights: {', '.join(unknown)}."]
+        yield Section(
+            f"Alignment against model size, {rows['metric'][0]}{told}",
+            [_SIZE_NOTE, *(missing if unknown else [])],
+            render(size(found)),
+            found,
+            "\n".join(rows["command"].unique(maintain_order=True)),
+        )
 
 
 def _curve_sections(curves: pl.DataFrame, untrained: Collection[str]) -> list[Section]:

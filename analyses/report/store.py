@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 import vdb
 from analyses.report.findings import findings, summary
 from analyses.report.page import Scene, write_report
-from analyses.report.sections import sections
+from analyses.report.sections import sections, size_sections
 from analyses.report.settings import settings, with_settings
 from vdb.errors import NotFoundError
 from vdb.recipe import Recipe
@@ -93,7 +93,10 @@ def report_of(
     )
     return write_report(
         path,
-        sections(frames, untrained),
+        [
+            *sections(frames, untrained),
+            *(size_sections(db, frames["alignment"]) if "alignment" in frames else ()),
+        ],
         title=title,
         summary=[summary(found), *notes],
         findings=found,

@@ -140,6 +140,26 @@ class CaptionsOption(StrEnum):
     all = "all"
 
 
+class PictureOption(StrEnum):
+    """What a picture of an alignment shows."""
+
+    map = "map"
+    profile = "profile"
+    peaks = "peaks"
+    size = "size"
+
+
+PictureOf = Annotated[
+    PictureOption,
+    typer.Option(
+        "--picture-of",
+        envvar="VDB_PICTURE_OF",
+        help="What --picture shows: the maps, the scores over depth, where the best cells lie, or the best cells "
+        "against the models' sizes.",
+    ),
+]
+
+
 def controls(given: list[str] | None, known: Sequence[str]) -> Sequence[str]:
     """Return the controls to run: all that are known, none, or those given."""
     if given is None:

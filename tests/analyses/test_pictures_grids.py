@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from itertools import product
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 import pytest
@@ -13,7 +14,11 @@ from analyses.peaks import peaks
 from analyses.pictures import profile, render
 from analyses.pictures.peaks import depth_square
 from analyses.pictures.size import size
+from analyses.report.sections import sections, size_sections
 from vdb.errors import VdbError
+
+if TYPE_CHECKING:
+    from vdb.database import Database
 
 VISIONS, LANGUAGES = ("v-a", "v-b", "v-c"), ("t-a", "t-b", "t-c")
 SIZES = {"v-a": 10**6, "v-b": 10**7, "v-c": 10**8, "t-a": 2 * 10**6, "t-b": 10**9, "t-c": None}
@@ -147,3 +152,29 @@ def test_size_refuses_what_has_no_size() -> None:
         size(unknown)
     with pytest.raises(VdbError, match="no column score"):
         size(sizes().drop("score"))
+
+
+def test_a_report_of_several_pairs_sets_them_side_by_side_and_of_one_does_not() -> None:
+    run = {"command": "vdb analyze alignment", "started_at": "2026", "datasets": "[]"}
+    several, one = (
+        frame.with_columns([pl.lit(value).alias(name) for name, value in run.items()])
+        for frame in (grid(), pl.concat([cells("v-a", "t-a"), cells("v-a", "t-a-random")]))
+    )
+    titles = [section.title for section in sections({"alignment": several}, UNTRAINED)]
+    assert "Peaks by model, cka" in titles
+    titles = [section.title for section in sections({"alignment": one}, UNTRAINED)]
+    assert not [title for title in titles if title.startswith("Peaks")]
+    spaces = pl.LazyFrame({"space": list(SIZES)})
+    store = cast(
+        "Database",
+        SimpleNamespace(
+            spaces=lambda: spaces,
+            space=lambda name: SimpleNamespace(
+                recipe=SimpleNamespace(weights="pretrained", parameters=SIZES[name])
+            ),
+        ),
+    )
+    (section,) = size_sections(store, several)
+    assert section.title == "Alignment against model size, cka"
+    assert "Not drawn, for nobody counted their weights: t-c." in " ".join(section.text)
+    assert not list(size_sections(store, one))
