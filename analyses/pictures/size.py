@@ -138,7 +138,7 @@ def _rho(pairs: pl.DataFrame, side: str) -> str:
 
 def _ticks(low: float, high: float) -> list[float]:
     """Give 1, 2 and 5 of each power of ten in reach; of far apart sizes the powers alone."""
-    steps = (1, 2, 5) if high / low < 200 else (1,)  # noqa: PLR2004 - wider, the labels would touch
+    steps = (1, 2, 5) if high / low < 50 else (1,)  # noqa: PLR2004 - wider, the labels would touch
     return [
         step * 10.0**power
         for power in range(20)
