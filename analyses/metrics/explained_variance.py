@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from analyses.metrics.linear_predictivity import Target
     from analyses.metrics.ridge import Scale
     from analyses.metrics.selection import Rule
+    from analyses.metrics.targets import Target
 
 
 def r2_map(

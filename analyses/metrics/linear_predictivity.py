@@ -18,15 +18,14 @@ from analyses.metrics.inputs import check_groups, check_layers
 from analyses.metrics.ridge import (
     Scale,
     check_alphas,
-    column_norms,
     factorise,
     factorise_all,
     operator,
-    outer,
 )
 from analyses.metrics.selection import Rule, TargetGrams, Weighed, select
 from analyses.metrics.steps import Steps
-from analyses.metrics.unit_scores import HeldOut, PerUnit, Shared
+from analyses.metrics.targets import hold_out, prepare_target
+from analyses.metrics.unit_scores import PerUnit, Shared
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from analyses.metrics.targets import Target
 
     Progress = Callable[[int, int], None]
     Chooser = Shared | PerUnit
@@ -111,29 +112,6 @@ class Predictions:
     alphas: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One target layer, prepared once for all folds and sources.
-
-    ``values`` are (n, T) float32, each unit centred and scaled over all rows (r does not see either);
-    ``gram`` is (n, n) float64, of the centred, unscaled units, for the choice of alpha.
-    """
-
-    values: Tensor
-    gram: Tensor
-
-
-def prepare_target(layer: Tensor) -> Target:
-    """Prepare a target layer: an (n, T) floating tensor."""
-    Y = layer.detach().to(torch.float64)
-    varies = Y.amax(dim=0) != Y.amin(dim=0)
-    # A constant unit's computed mean is off by rounding: it must not become a unit of noise.
-    Y = (Y - Y.mean(dim=0)).mul_(varies)
-    norms = column_norms(Y)
-    values = (Y * (len(Y) ** 0.5 / torch.where(varies, norms, 1.0))).to(torch.float32)
-    return Target(values, outer(Y))
-
-
 def linear_predictivity(
     sources: Sequence[Tensor],
     targets: Sequence[Tensor],
@@ -156,8 +134,7 @@ def linear_predictivity(
     alphas : sequence of float
         Ridge strengths to choose from.
     scale : {"zscore", "none"}
-        Whether each source unit is divided by its standard deviation over the training rows. Targets are left as
-        they are.
+        What each source unit is divided by: its standard deviation over the training rows, or nothing.
     progress : callable, optional
         Told the number of (fold, source layer) steps done, and of all.
 
@@ -227,7 +204,7 @@ def score_map(
             for p, order in enumerate(orders):
                 rows, out = order[train], order[test]
                 paired = None if per_unit else TargetGrams.of(grams, rows)
-                held_out = [_hold_out(target.values, rows, out) for target in targets]
+                held_out = [hold_out(target.values, rows, out) for target in targets]
                 if not p:
                     dropped_target[:, k] = [held.test.shape[1] - held.varying for held in held_out]
                 for i, chooser in enumerate(choosers, start=first):
@@ -246,7 +223,7 @@ def score_map(
 
 
 def inner_rows(groups: Sequence[object] | None, train: Tensor, rows: int) -> list[Tensor]:
-    """Deal the training rows out to the inner folds: whole groups, positions in ``train`` of each fold."""
+    """Deal whole groups of training rows to inner folds: positions in ``train`` of each."""
     names = check_groups(groups, rows)
     ours = [names[i] for i in train.tolist()]
     assigned = assign_folds(ours, min(INNER_FOLDS, len(set(ours))), seed=0)
@@ -271,10 +248,8 @@ def predict_held_out(
 ) -> list[Predictions]:
     """Return the held-out predictions of single cells, or of draws of one, in the targets' own units.
 
-    Source i predicts target i. A source that is the same object in several places is factorised once, and chooses
-    alpha for all its targets in one product; a target that is has its Gram matrices computed once.
-
-    Parameters are those of :func:`linear_predictivity`; so are the factorisation and the choice of alpha.
+    Source i predicts target i; what is the same object in several places is prepared once. All else is as in
+    :func:`linear_predictivity`.
     """
     check_layers(sources, targets)
     if len(sources) != len(targets):
@@ -303,15 +278,6 @@ def predict_held_out(
                 chosen[i].append(grid[choice])
     assigned = np.asarray(folds, dtype=np.int64)
     return [Predictions(P, assigned, np.asarray(c)) for P, c in zip(predicted, chosen, strict=True)]
-
-
-def _hold_out(values: Tensor, train: Tensor, test: Tensor) -> HeldOut:
-    held = values.index_select(0, test)
-    varies = held.amax(dim=0) != held.amin(dim=0)
-    held = held - held.mean(dim=0)
-    length = column_norms(held)
-    held = torch.where(varies, held / torch.where(varies, length, 1.0), 0.0)
-    return HeldOut(values.index_select(0, train), held, int(varies.sum()))
 
 
 def splits_of(folds: NDArray[np.int64], device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

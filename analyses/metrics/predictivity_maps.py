@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from analyses.metrics.both_directions import both_directions
 from analyses.metrics.explained_variance import r2_map
 from analyses.metrics.folds import check_folds, folds_of
 from analyses.metrics.inputs import check_groups, check_layers
@@ -14,27 +15,23 @@ from analyses.metrics.linear_predictivity import (
     DEFAULT_ALPHAS,
     ROWS_A_FOLD,
     LinearPredictivity,
-    prepare_target,
     score_map,
 )
-from analyses.metrics.metric import BOTH, Direction, Metric, MetricMap, asked
+from analyses.metrics.metric import Direction, Metric, MetricMap
 from analyses.metrics.primal import primal_is_cheaper, primal_map
+from analyses.metrics.targets import prepare_target
 from vdb.errors import InputError
 from vdb.settings import Parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from analyses.metrics.both_directions import Progress
     from analyses.metrics.ridge import Scale
     from analyses.metrics.selection import Rule
-
-    Progress = Callable[[int, int], None]
-    Run = Callable[
-        [Sequence[Tensor], Sequence[Tensor], NDArray[np.int64] | None, Progress], LinearPredictivity
-    ]
 
 LOO_ROWS = 2000
 """Rows up to which alpha is chosen by leave-one-out unless told otherwise: its work grows with their third power."""
@@ -125,7 +122,7 @@ def linear_predictivity_maps(
         )
 
     facts["alpha"] = alpha
-    return _both(vision, language, directions, permutations, progress, run, facts)
+    return both_directions(vision, language, directions, permutations, progress, run, facts)
 
 
 def r2_maps(
@@ -166,38 +163,7 @@ def r2_maps(
         )
 
     facts: dict[str, int | str] = {"form": "dual", "select": select, "alpha": "shared"}
-    return _both(vision, language, directions, permutations, progress, run, facts)
-
-
-def _both(
-    vision: Sequence[Tensor],
-    language: Sequence[Tensor],
-    directions: Sequence[Direction] | None,
-    permutations: NDArray[np.int64] | None,
-    progress: Progress | None,
-    run: Run,
-    facts: dict[str, int | str],
-) -> dict[str, MetricMap]:
-    """Run each direction, and report its progress as a part of the whole."""
-    wanted = asked(directions, BOTH)
-    # Language row permutations[i] belongs to vision row i: seen from the language side, the inverse.
-    inverse = None if permutations is None else np.argsort(permutations, axis=1)
-    maps: dict[str, MetricMap] = {}
-    reported = 0
-    for left, direction in zip(range(len(wanted), 0, -1), wanted, strict=True):
-        before = reported
-        forward = direction == "vision->language"
-
-        def report(done: int, total: int, before: int = before, left: int = left) -> None:
-            nonlocal reported
-            reported = before + total
-            if progress:
-                progress(before + done, before + total * left)
-
-        sources, targets = (vision, language) if forward else (language, vision)
-        result = run(sources, targets, permutations if forward else inverse, report)
-        maps[direction] = _map(result, dict(facts), transpose=not forward)
-    return maps
+    return both_directions(vision, language, directions, permutations, progress, run, facts)
 
 
 def _primal(sources: Sequence[Tensor], targets: Sequence[Tensor], folds: int, alphas: int) -> bool:
@@ -237,23 +203,6 @@ def _he_2025_folds(rows: int) -> NDArray[np.int64]:
     for fold, held in enumerate(np.array_split(order, HE_2025_FOLDS)):
         assigned[held] = fold
     return assigned
-
-
-def _map(result: LinearPredictivity, facts: dict[str, int | str], *, transpose: bool) -> MetricMap:
-    axes = (1, 0, 2) if transpose else (0, 1, 2)
-    null = result.null
-    return MetricMap(
-        scores=result.scores.T if transpose else result.scores,
-        fold_scores=result.fold_scores.transpose(axes),
-        alphas=result.alphas.transpose(axes),
-        on_edge=result.on_edge.transpose(axes),
-        null=null.transpose(0, 2, 1) if null is not None and transpose else null,
-        facts={
-            "dropped source units, summed over layers and folds": int(result.dropped_source.sum()),
-            "dropped target units, summed over layers and folds": int(result.dropped_target.sum()),
-            **facts,
-        },
-    )
 
 
 SCALE = Parameter("zscore", "what the source's units are divided by", choices=("zscore", "none"))

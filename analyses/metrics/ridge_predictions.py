@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS, prepare_target
+from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS
 from analyses.metrics.ridge import check_alphas, factorise, operator
 from analyses.metrics.selection import TargetGrams, select
+from analyses.metrics.targets import prepare_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

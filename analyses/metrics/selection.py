@@ -19,6 +19,7 @@ import torch
 
 from analyses.metrics.packed import outer_packed, pack, size
 from analyses.metrics.ridge import SourceFold, outer
+from analyses.metrics.ruled_out import bounds, contenders, first_to_weigh
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,11 +50,7 @@ def residual_weights(
     """
     U = source.eigenvectors if dtype == torch.float64 else source.eigenvectors_single
     n = U.shape[0]
-    grid = torch.as_tensor(list(alphas), dtype=torch.float64, device=U.device)[:, None]
-    shrinkage = grid / (source.eigenvalues + grid)
-    # No rule sees a common factor of G; without it a tiny alpha would underflow.
-    shrinkage = shrinkage / shrinkage.amax(dim=1, keepdim=True)
-    leverage = shrinkage @ (source.eigenvectors**2).T
+    shrinkage, leverage = _shrinkage(source, alphas)
     weights = torch.empty((len(alphas), size(n)), dtype=dtype, device=U.device)
     for kept, diagonal, out in zip(shrinkage, leverage, weights, strict=True):
         if rule == "gcv":
@@ -65,6 +62,27 @@ def residual_weights(
             M = residual_maker(source, kept, dtype).mul_(inverse.to(dtype))
         outer_packed(M, out)
     return weights
+
+
+def _shrinkage(source: SourceFold, alphas: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Return the factors and the diagonal of G for each alpha, both (A, n) float64."""
+    s = source.eigenvalues
+    grid = torch.as_tensor(list(alphas), dtype=torch.float64, device=s.device)[:, None]
+    shrinkage = grid / (s + grid)
+    # No rule sees a common factor of G; without it a tiny alpha would underflow.
+    shrinkage = shrinkage / shrinkage.amax(dim=1, keepdim=True)
+    return shrinkage, shrinkage @ (source.eigenvectors**2).T
+
+
+def _bounds(source: SourceFold, alphas: Sequence[float], rule: Rule) -> Tensor:
+    """Return what each alpha's criterion is at least, in parts of each other's."""
+    if rule == "inner":  # Its residuals are weighted by blocks, not by rows.
+        return torch.zeros(len(alphas), len(alphas), dtype=torch.float64)
+    shrinkage, leverage = _shrinkage(source, alphas)
+    if rule == "gcv":
+        leverage = leverage.mean(dim=1, keepdim=True).expand_as(leverage)
+    inverse = 1.0 / leverage.clamp_min(torch.finfo(torch.float64).tiny)
+    return bounds(shrinkage, inverse**2, source.eigenvectors).cpu()
 
 
 def residual_maker(source: SourceFold, kept: Tensor, dtype: torch.dtype) -> Tensor:
@@ -128,9 +146,9 @@ class TargetGrams:
         return TargetGrams(self.single[list(chosen)], [self.full[i] for i in chosen], self.train)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Weighed:
-    """A source with its criterion at every alpha: what choosing needs of it, whatever the targets' rows are.
+    """A source with its criterion at the alphas needed so far: whatever the targets' rows are, each is made once.
 
     Attributes
     ----------
@@ -138,17 +156,20 @@ class Weighed:
     alphas : tuple of float
     rule : {"loo", "gcv", "inner"}
     inner : tuple of int64 tensors
-    weights : (A, size(n)) float32 tensor
-    noise : (A,) float64 tensor
-        What each criterion is known to, for targets of norm 1.
+    bound : (A, A) float64 tensor on the CPU
+        See :func:`~analyses.metrics.ruled_out.bounds`.
+    parts : list of (alphas by place, (a, size(n)) float32 weights, (a,) float64 noise)
+        Noise is what a criterion is known to, for targets of norm 1.
+    double : dict of size(n) float64 weights, by the place of their alpha
     """
 
     source: SourceFold
     alphas: tuple[float, ...]
     rule: Rule
     inner: tuple[Tensor, ...]
-    weights: Tensor
-    noise: Tensor
+    bound: Tensor
+    parts: list[tuple[list[int], Tensor, Tensor]]
+    double: dict[int, Tensor]
 
     @classmethod
     def of(
@@ -159,24 +180,47 @@ class Weighed:
         inner: Sequence[Tensor] = (),
     ) -> Weighed:
         """Weigh a source; ``inner`` as in :func:`residual_weights`."""
-        weights = residual_weights(source, alphas, torch.float32, rule, inner)
+        bound = _bounds(source, alphas, rule)
+        weighed = cls(source, tuple(alphas), rule, tuple(inner), bound, [], {})
+        order = sorted(range(len(alphas)), key=lambda at: alphas[at])
+        weighed._weigh(first_to_weigh(bound, order))
+        return weighed
+
+    def _weigh(self, at: list[int]) -> None:
+        alphas = [self.alphas[i] for i in at]
+        weights = residual_weights(self.source, alphas, torch.float32, self.rule, self.inner)
         # Twice the packed half bounds the whole from above.
         norms = torch.stack([2 * torch.dot(row, row) for row in weights]).sqrt()
-        noise = SCREEN_TOLERANCE * norms.to(torch.float64)
-        return cls(source, tuple(alphas), rule, tuple(inner), weights, noise)
+        self.parts.append((at, weights, SCREEN_TOLERANCE * norms.to(torch.float64)))
 
     def choose(self, targets: TargetGrams) -> Tensor:
         """Choose each target's alpha: screened in single, decided in double precision.
+
+        Alphas that cannot be the best of any target are never weighed; see :mod:`analyses.metrics.ruled_out`.
 
         Returns
         -------
         (T,) int64 tensor on the CPU
             Indices into ``alphas``; the first one of equals.
         """
-        # This order of the product keeps the long reduction contiguous on both sides.
-        criterion = (targets.single @ self.weights.T).to(torch.float64)
+        shape = (len(targets.single), len(self.alphas))
+        criterion = torch.full(shape, torch.inf, dtype=torch.float64, device=targets.single.device)
+        noise = torch.zeros(shape[1], dtype=torch.float64, device=criterion.device)
+        done = 0
+        while True:
+            for at, weights, known_to in self.parts[done:]:
+                # This order of the product keeps the long reduction contiguous on both sides.
+                criterion[:, at] = (targets.single @ weights.T).to(torch.float64)
+                noise[at] = known_to
+            done = len(self.parts)
+            known = sorted(i for at, _, _ in self.parts for i in at)
+            low, high = ((criterion + sign * noise)[:, known].cpu() for sign in (-1, 1))
+            wanted = contenders(self.bound, known, low, high)
+            if not wanted:
+                break
+            self._weigh(wanted)
         best = criterion.argmin(dim=1)
-        near = criterion - self.noise <= (criterion + self.noise).gather(1, best[:, None])
+        near = criterion - noise <= (criterion + noise).gather(1, best[:, None])
         close = near.sum(dim=1) > 1
         if bool(close.any()):
             self._decide(targets, near, close, best)
@@ -184,12 +228,17 @@ class Weighed:
 
     def _decide(self, targets: TargetGrams, near: Tensor, close: Tensor, best: Tensor) -> None:
         """Settle the close calls in place, with the contending alphas alone."""
-        contenders = near[close].any(dim=0).nonzero().reshape(-1)
-        alphas = [self.alphas[int(i)] for i in contenders]
-        weights = residual_weights(self.source, alphas, torch.float64, self.rule, self.inner)
+        may, found = near.tolist(), best.tolist()
         for target in close.nonzero().reshape(-1).tolist():
-            gram = _block(targets.full[target], targets.train)
-            best[target] = contenders[(weights @ pack(gram, doubled=True)).argmin()]
+            at = [i for i, one in enumerate(may[target]) if one]
+            for i in set(at) - set(self.double):
+                self.double[i] = residual_weights(
+                    self.source, [self.alphas[i]], torch.float64, self.rule, self.inner
+                )[0]
+            gram = pack(_block(targets.full[target], targets.train), doubled=True)
+            criteria = [float(self.double[i] @ gram) for i in at]
+            found[target] = at[criteria.index(min(criteria))]
+        best.copy_(torch.tensor(found))
 
 
 def select(

@@ -16,7 +16,7 @@ import torch
 
 from analyses.metrics.folds import MIN_FOLDS
 from analyses.metrics.inputs import check_layers
-from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS, ROWS_A_FOLD, prepare_target
+from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS, ROWS_A_FOLD
 from analyses.metrics.ridge import (
     Scale,
     SourceFold,
@@ -26,6 +26,7 @@ from analyses.metrics.ridge import (
     operator,
 )
 from analyses.metrics.selection import TargetGrams, select
+from analyses.metrics.targets import prepare_target, training_values
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def transfer_maps(
     scores = np.full((len(every), len(sources), len(targets), len(splits)), np.nan)
     for k, (train, test) in enumerate(splits):
         grams = TargetGrams.of([target.gram for target in prepared], train)
-        training = [target.values.index_select(0, train) for target in prepared]
+        training = [training_values(target.values, train) for target in prepared]
         blocks = _blocks(every, turned, targets, test)
         for i, layer in enumerate(sources):
             stack = [layer, *(_source(every[j], i) for j in turned[1:])]
