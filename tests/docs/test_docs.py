@@ -124,7 +124,7 @@ def test_every_public_name_of_vdb_is_in_the_python_reference() -> None:
 @pytest.mark.parametrize("table", TABLES)
 def test_every_column_of_the_store_is_in_the_reference(table: str) -> None:
     page = (DOCS / "reference" / "store.md").read_text(encoding="utf-8")
-    sections = re.split(r"^## `(\w+)`$", page, flags=re.MULTILINE)
+    sections = re.split(r"^## `?(\w+)`?$", page, flags=re.MULTILINE)
     section = dict(zip(sections[1::2], sections[2::2], strict=True))[table]
     told = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     assert told == [
@@ -253,6 +253,30 @@ def shown(page: Path) -> str:
         else:
             parts.append(block)
     return "\n".join(parts)
+
+
+@pytest.mark.slow
+def test_every_column_of_a_result_is_in_the_reference(place: Path) -> None:
+    page = (DOCS / "reference" / "store.md").read_text(encoding="utf-8")
+    parts = re.split(r"^### (.+)$", page, flags=re.MULTILINE)
+    told = {
+        title: set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+        for title, section in zip(parts[1::2], parts[2::2], strict=True)
+    }
+    shared = told.pop("Columns of several analyses")
+    both = "--vision demo-vision --language demo-language"
+    asked = (
+        f"retrieval {both}",
+        "self-alignment --space demo-vision",
+        "geometry --space demo-vision",
+    )
+    run("\n".join(command(f"vdb analyze {one} --db demo/study") for one in asked), place)
+    db = vdb.open(str(place / "demo" / "study"))
+    for title, own in told.items():
+        name = title.removeprefix("Result `").removesuffix("`")
+        columns = set(db.result(name).collect_schema().names())
+        assert own <= columns, name
+        assert columns <= own | shared, name
 
 
 @pytest.mark.slow
