@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -15,6 +16,7 @@ from analyses.metrics import choose_metric
 from analyses.metrics.folds import check_folds
 from analyses.peaks import with_score
 from analyses.pictures import heatmap, profile
+from analyses.twins import SPACE_CONTROLS, beside
 from vdb.errors import InputError
 from vdb.progress import Silent
 
@@ -65,10 +67,12 @@ def alignment(
         never part the captions of an image).
     datasets : sequence of str
         Only pairs of these data sets; all by default.
-    controls : sequence of {"bag-of-words", "mismatched"}, optional
-        Both by default. ``bag-of-words`` puts the captions' words in the place of the language space, as counts
-        (language layer 0) and as the main components of their tf-idf (layer 1), and its best cell is chosen of both;
-        ``mismatched`` gives every image another image's captions.
+    controls : sequence of {"bag-of-words", "mismatched", "random-init", "pixel-statistics"}, optional
+        The first two by default. ``bag-of-words`` puts the captions' words in the place of the language space, as
+        counts (language layer 0) and as the main components of their tf-idf (layer 1), and its best cell is chosen of
+        both; ``mismatched`` gives every image another image's captions. The others are spaces that widen the grid,
+        their rows being of the control ``none`` and without controls of their own: ``random-init`` the twin of every
+        trained space that was named, ``pixel-statistics`` the space of that name (:mod:`analyses.twins`).
     folds : int
         Of the cross-validation.
     seed : int
@@ -116,10 +120,13 @@ def alignment(
     check_choice("direction", direction, get_args(Direction))
     check_choice("choice of captions", captions, get_args(Captions))
     for control in controls or ():
-        check_choice("control", control, CONTROLS)
+        check_choice("control", control, (*CONTROLS, *SPACE_CONTROLS))
     if direction != "both" and not chosen.metric.directional:
         raise InputError(f"{metric} has no direction: leave --direction out")
     visions, languages = _spaces(db, vision), _spaces(db, language)
+    further = beside(db, visions, controls or (), languages)
+    added = {space.name for side in further for space in side}
+    visions, languages = [*visions, *further[0]], [*languages, *further[1]]
     watch = progress or Silent()
     rows = match(db, visions, languages, captions, datasets)
     check_folds(rows.groups, folds, chosen.metric.rows_a_fold)
@@ -128,7 +135,7 @@ def alignment(
     asked = Question(
         metric=chosen,
         directions=directions,
-        controls=CONTROLS if controls is None else controls,
+        controls=[one for one in CONTROLS if controls is None or one in controls],
         folds=folds,
         seed=seed,
         device=device,
@@ -142,14 +149,15 @@ def alignment(
         "direction": direction,
         "captions": captions,
         "datasets": list(datasets),
-        "controls": list(asked.controls),
         "folds": folds,
         "seed": seed,
         "permutations": drawn,
     }
     frames = []
     for sides in product(visions, languages):
+        mine = asked if added.isdisjoint(one.name for one in sides) else replace(asked, controls=())
         parameters = {"vision": sides[0].name, "language": sides[1].name, **fixed}
+        parameters["controls"] = list(mine.controls)
         mark = keep.question(NAME, parameters, sides, rows.digest)
         found = keep.answered(db, NAME, mark, watch) if kept and not force else None
         if found is not None:
@@ -157,7 +165,7 @@ def alignment(
             continue
         told = {**parameters, keep.QUESTION: mark}
         with keep.run(db, NAME, command, told, seed, kept=kept) as book:
-            frame = maps_of(db, sides, rows, asked).with_columns(captions=pl.lit(captions))
+            frame = maps_of(db, sides, rows, mine).with_columns(captions=pl.lit(captions))
             book.keep(frame, {"map": heatmap, "profile": profile}, drawn=with_score(frame))
         frames.append(frame)
     return pl.concat(frames)

@@ -30,6 +30,8 @@ from cli.options import DEFAULT_DB, Dataset, Db, Folds, Format, Output, OutputFo
 from cli.progress import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from vdb.database import Database
@@ -80,6 +82,8 @@ def alignment(  # noqa: PLR0917 - a command's options
     from analyses.controls import CONTROLS
     from analyses.peaks import peaks, with_score
 
+    asked = common.controls(control, CONTROLS) if control else None
+    _make(store, asked or (), [*visions, *languages], dataset or (), device)
     frame = analyse(
         store,
         visions,
@@ -88,7 +92,7 @@ def alignment(  # noqa: PLR0917 - a command's options
         direction=DIRECTIONS[direction],
         captions=captions.value,
         datasets=dataset or (),
-        controls=common.controls(control, CONTROLS) if control else None,
+        controls=asked,
         folds=folds,
         seed=seed,
         permutations=permutations,
@@ -99,7 +103,7 @@ def alignment(  # noqa: PLR0917 - a command's options
     )
     if picture is not None:
         common.draw(_chart(store, with_score(frame), picture_of), picture)
-    single = len(visions) == len(languages) == 1
+    single = len(visions) == len(languages) == 1 and not {*(control or ())} - {*CONTROLS, "none"}
     sides = [pl.lit(visions[0]).alias("vision"), pl.lit(languages[0]).alias("language")]
     best = peaks(frame).select(
         *(sides if single else ["vision", "language"]),
@@ -143,3 +147,25 @@ def _chart(store: Database, frame: pl.DataFrame, what: PictureOption) -> object:
     from analyses.pictures.peaks import depth_square
 
     return depth_square(peaks(frame), frame["metric"][0], untrained=untrained)
+
+
+def _make(
+    db: Database,
+    controls: Sequence[str],
+    spaces: Sequence[str],
+    datasets: Sequence[str],
+    device: str,
+) -> None:
+    """Ingest the spaces that controls need; what is stored is not run again."""
+    from analyses.twins import PIXEL_STATISTICS, RANDOM_INIT
+
+    if RANDOM_INIT in controls:
+        from ingest.controls import ensure_twins
+
+        ensure_twins(db, spaces, device=device, command=common.command(), progress=progress())
+    if PIXEL_STATISTICS in controls:
+        from ingest.controls import ensure_pixel_statistics
+
+        ensure_pixel_statistics(
+            db, datasets=datasets, command=common.command(), progress=progress()
+        )

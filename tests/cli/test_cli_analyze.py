@@ -126,7 +126,10 @@ def test_people_get_the_best_cell_of_each_map(
 
 def test_people_get_a_short_curve(ask: Command, answers: dict[str, pl.DataFrame]) -> None:
     answer = ask(*ASKED["exemplar-avg"])
-    short = answers["exemplar-avg"].select("control", "direction", "k", "score", "low", "high")
+    short = answers["exemplar-avg"].select(
+        *("control", "direction", "k", "score", "low", "high"),
+        *("predicted", "above", "above_low", "above_high"),
+    )
     facts, table = answer.out.split("\n\n")
     assert table == as_table(short) + "\n"
     assert " ".join(facts.split()) == (
