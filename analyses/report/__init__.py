@@ -5,7 +5,8 @@ from __future__ import annotations
 from analyses.report.finding import Finding
 from analyses.report.findings import findings, summary
 from analyses.report.page import Scene, Section, write_report
-from analyses.report.store import newest, random_twins, report_of, untrained_spaces
+from analyses.report.store import newest, report_of
+from analyses.twins import random_twins, untrained_spaces
 
 __all__ = [
     "Finding",

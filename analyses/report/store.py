@@ -14,8 +14,8 @@ from analyses.report.findings import findings, summary
 from analyses.report.page import Scene, write_report
 from analyses.report.sections import sections, size_sections
 from analyses.report.settings import settings, with_settings
+from analyses.twins import random_twins, untrained_spaces
 from vdb.errors import NotFoundError
-from vdb.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,6 @@ _QUESTION: Final = {
 _OF_ITEMS: Final = ("alignment", "exemplar-avg")
 """Whose rows all speak of the same items: on other items it is another question. Others count each row's own."""
 
-_TRAINED: Final = "pretrained"
 _SIDE: Final = 192
 _SCENES: Final = 8
 
@@ -123,34 +122,6 @@ def newest(db: Database, analysis: str) -> pl.DataFrame | None:
         question += settings(rows)
     question = [name for name in question if name in rows.columns]
     return rows.filter(pl.col("run_id") == pl.col("run_id").last().over(question))
-
-
-def untrained_spaces(db: Database) -> frozenset[str]:
-    """Name the spaces whose weights were never trained, whether or not a trained one stands beside them."""
-    return frozenset(name for name, one in _recipes(db).items() if one.weights != _TRAINED)
-
-
-def random_twins(db: Database) -> dict[str, list[str]]:
-    """Give each trained space its random-init twins, all alike but the weights; those without any are left out."""
-    recipes = _recipes(db)
-    untrained = untrained_spaces(db)
-    twins = {
-        name: [
-            twin for twin in sorted(untrained) if _architecture(recipes[twin]) == _architecture(one)
-        ]
-        for name, one in recipes.items()
-        if name not in untrained
-    }
-    return {name: found for name, found in twins.items() if found}
-
-
-def _recipes(db: Database) -> dict[str, Recipe]:
-    rows = db.spaces().select("space", "recipe").sort("space").collect().iter_rows()
-    return {name: Recipe.from_json(text) for name, text in rows}
-
-
-def _architecture(recipe: Recipe) -> tuple[object, ...]:
-    return recipe.library, recipe.source, recipe.modality, recipe.pooling, recipe.layers
 
 
 def _scenes(db: Database) -> list[Scene]:

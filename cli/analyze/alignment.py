@@ -136,7 +136,7 @@ def _chart(store: Database, frame: pl.DataFrame, what: PictureOption) -> object:
         if uncounted:
             render.say(f"not drawn, for nobody counted their weights: {', '.join(uncounted)}")
         return size(rows)
-    from analyses.report.store import untrained_spaces
+    from analyses.twins import untrained_spaces
 
     untrained = untrained_spaces(store)
     if what is PictureOption.profile:
