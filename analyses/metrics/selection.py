@@ -12,7 +12,7 @@ W = M M', where W knows the source alone:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -116,11 +116,20 @@ class TargetGrams:
         Over all rows.
     train : (n,) int64 tensor
         The training rows.
+    double : dict of size(n) float64 tensors
+        What :meth:`exact` made so far.
     """
 
     single: Tensor
     full: Sequence[Tensor]
     train: Tensor
+    double: dict[int, Tensor] = field(default_factory=dict)
+
+    def exact(self, target: int) -> Tensor:
+        """Return a target's in float64, neither centred nor scaled, packed and doubled; made once for all sources."""
+        if target not in self.double:
+            self.double[target] = pack(_block(self.full[target], self.train), doubled=True)
+        return self.double[target]
 
     @classmethod
     def of(cls, full: Sequence[Tensor], train: Tensor) -> TargetGrams:
@@ -235,7 +244,7 @@ class Weighed:
                 self.double[i] = residual_weights(
                     self.source, [self.alphas[i]], torch.float64, self.rule, self.inner
                 )[0]
-            gram = pack(_block(targets.full[target], targets.train), doubled=True)
+            gram = targets.exact(target)
             criteria = [float(self.double[i] @ gram) for i in at]
             found[target] = at[criteria.index(min(criteria))]
         best.copy_(torch.tensor(found))
