@@ -101,6 +101,6 @@ def test_groups_that_nothing_exchanges_have_no_null_unless_it_is_asked_for(
     heard = Heard()
     frame = alignment(db, "eye", "tongue", **given, progress=heard)  # type: ignore[arg-type]
     assert frame["p"].null_count() == len(frame)
-    assert [one.startswith("no null: 5 groups of 15 rows") for one in heard.said] == [True]
-    with pytest.raises(InputError, match="nothing to permute"):
+    assert [one.startswith("no null: ") for one in heard.said] == [True]
+    with pytest.raises(InputError, match="--permutations 0"):
         alignment(db, "eye", "tongue", **given, permutations=9)
