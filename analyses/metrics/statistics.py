@@ -181,7 +181,9 @@ def bootstrap_items(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Bound a mean of item scores, such as the overlaps of mutual k-NN.
+    """Bound a mean of item scores that say nothing of each other, such as cosines of items before and after.
+
+    Overlaps of neighbours do: all items share one graph of neighbours, and this would be too narrow for their mean.
 
     Parameters
     ----------

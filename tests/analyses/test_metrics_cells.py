@@ -174,3 +174,38 @@ def test_the_bootstrap_of_linear_predictivity_can_be_drawn_again() -> None:
         rows = np.repeat(np.flatnonzero(assigned == fold), weights[0, assigned == fold].astype(int))
         by_hand.append(np.corrcoef(cell.predicted[rows, 0], t[rows, 0])[0, 1])
     assert found["vision->language"].resamples[0] == pytest.approx(np.mean(by_hand), abs=1e-5)
+
+
+def _noisy_pair(n: int, seed: int, *, right: bool = False) -> tuple[torch.Tensor, ...]:
+    """Two layers of one latent, or one and two whose scores differ by the draw alone."""
+    mix = torch.randn(5, 55, generator=torch.Generator().manual_seed(1)).split([20, 15, 20], dim=1)
+    rng = torch.Generator().manual_seed(seed)
+    latent = torch.randn(n, 5, generator=rng)
+    layers = [
+        latent @ m + 2 * torch.randn(n, m.shape[1], generator=rng)
+        for m in (mix[0], mix[1], *([mix[1]] if right else []))
+    ]
+    return tuple(layers)
+
+
+@pytest.mark.slow
+def test_intervals_of_neighbours_cover_and_alike_conditions_are_seldom_told_apart() -> None:
+    """Overlaps drawn again as if they were independent covered .80 here, and told one pair in six apart."""
+    n, worlds, covered, told = 100, 60, 0, 0
+    groups, metric = [str(i) for i in range(n)], choose_metric("mutual-knn")
+    whole = (
+        metric.compute([v], [t])["symmetric"].scores[0, 0]
+        for v, t in (_noisy_pair(n, 10_000 + seed) for seed in range(300))
+    )
+    level = np.mean(list(whole))
+    for seed in range(worlds):
+        v, t, u = _noisy_pair(n, seed, right=True)
+        one, two = (
+            found["symmetric"]
+            for found in score_cells(metric, [[(v, t)], [(v, u)]], groups, folds=5, seed=seed)
+        )
+        covered += one.low <= level <= one.high
+        told += paired(one, two).p < 0.05
+    # Binomial: of 60 at .95 fewer than 53 in 3 of 100 runs of another seed; of 60 at .05 more than 6 in 3 of 100.
+    assert covered >= 53
+    assert told <= 6
