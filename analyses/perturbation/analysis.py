@@ -84,14 +84,21 @@ def perturbation(
     pl.DataFrame
         With ``scope`` "cell" the rows of one cell, by ``level``: "variant", each alteration; "group", the mean of those
         of one ``kind`` (``variant`` is then "appearance", "semantic" or "unsaid") on the rows that all alterations of
-        that side have; "difference", the second of these less the first; "control", mismatched pairs of the originals.
-        ``score_original`` and ``score_altered``, ``delta`` (their difference) with its paired 95 % cluster bootstrap
-        ``low``, ``high`` and ``p``, ``q`` (Benjamini and Hochberg over the alterations of one fit and direction),
-        ``floor`` (mismatched pairs of the same rows), ``retained`` ((altered - floor) / (original - floor), null where
-        the originals are not above the floor) with ``retained_low`` and ``retained_high``, ``variants`` averaged, ``n``
-        rows, ``groups`` of them, ``left_out`` rows of the originals that lack the alteration, ``cell_rule``. With
-        ``scope`` "map" a row for each alteration, fit, direction and pair of layers, on all rows that have the
-        alteration, without intervals.
+        that side have; "difference", the second of these less the first; "control", mismatched pairs of the originals,
+        by each fit. ``score_original`` and ``score_altered``, ``delta`` (their difference) with its paired 95 % cluster
+        bootstrap ``low``, ``high`` and ``p``, ``q`` (Benjamini and Hochberg over the alterations of one fit, direction
+        and target), ``floor`` (mismatched pairs of the same altered rows by the same fit: under refit fitted on them,
+        under transfer put through the map of the originals), ``floor_original`` (those of the originals by that fit),
+        ``retained`` ((altered - floor) / (original - floor_original), null where the originals are not above their
+        floor) with ``retained_low`` and ``retained_high``, ``variants`` averaged, ``n`` rows, ``groups`` of them,
+        ``left_out`` rows of the originals that lack the alteration, ``cell_rule``. With ``scope`` "map" a row for each
+        alteration, fit, direction and pair of layers, on all rows that have the alteration, and as a control for
+        mismatched pairs of all originals, without intervals.
+
+        ``target`` says what is predicted, "original" or "altered" vectors; null of a metric that predicts nothing. An
+        altered target that a map is fitted to again is another task, easier or harder, and what it "retains" is not
+        what an altered source does: with the objects gone, what is left may be the easier to predict. A group or a
+        family of q never mixes the two.
 
     Raises
     ------

@@ -10,9 +10,8 @@ import polars as pl
 
 from analyses.cell import Cell, best, choosing_half, last
 from analyses.metrics.folds import check_folds
-from analyses.perturbation.cell import score
-from analyses.perturbation.fits import TRANSFER
-from analyses.perturbation.maps import delta_maps
+from analyses.perturbation.cell import partners, score
+from analyses.perturbation.maps import MISMATCHED, delta_maps
 from analyses.perturbation.rows import (
     cell_rows,
     floor_rows,
@@ -105,7 +104,7 @@ def answer(
         Chosen on half of the groups without it.
     """
     count = sum(len(one.alterations) for one in sets)
-    title = f"{sides[0].name} x {sides[1].name}, {count} variants"
+    title = f"{sides[0].name} x {sides[1].name}, {count} variant{'s' if count > 1 else ''}"
     with question.progress.task(title, 2 + 2 * len(sets)) as task:
         where = _choose(sides, base, named, question)
         sets = _enough(sets, where, question)
@@ -122,6 +121,8 @@ def answer(
         task.advance(1)
         at = {"vision_layer": where.cell.vision, "language_layer": where.cell.language}
         rows = [{**row, **at, "scope": "cell", "cell_rule": where.cell.rule} for row in rows]
+        if not any(one.matched.digest == base.digest for one in sets):
+            sets = [*sets, Rows(base, (), 0)]  # the floor of the maps is that of all rows
         for one in sets:
             rows += _maps(sides, one, base, question)
             task.advance(1)
@@ -217,26 +218,31 @@ def _controls(
     question: Question,
 ) -> Iterator[Row]:
     """Give what mismatched pairs of all scored originals lose."""
-    again = next((fit for fit in question.fits if fit != TRANSFER), TRANSFER)
     same = (scores for rows, scores in found if rows.matched.digest == where.base.digest)
     scores = next(same, None) or _at_cell(sides, Rows(where.base, (), 0), where, question)
-    if not scores.floor:
+    if not scores.floors:
         question.progress.say("no floor: more than half of the rows share images or captions")
-    yield from floor_rows(scores, again, where.facts(where.base))
+    yield from floor_rows(scores, question.fits, where.facts(where.base))
 
 
 def _maps(sides: Sides, one: Rows, base: Matched, question: Question) -> Iterator[Row]:
-    matched = one.matched
+    """Give the whole maps of alterations, with those of all originals that of their mismatched pairs."""
+    matched, members = one.matched, one.alterations
     facts = {
         "scope": "map",
         "n": len(matched),
         "groups": len(set(matched.groups)),
         "left_out": len(base) - len(matched),
     }
+    vectors = read(sides, matched, members, question.device)
+    partner = partners(matched.groups, question.seed) if matched.digest == base.digest else None
+    if partner is not None:
+        vectors = vectors.turned(MISMATCHED.language, partner)
+        members = (*members, MISMATCHED)
     pairs = delta_maps(
         question.metric,
-        read(sides, matched, one.alterations, question.device),
-        one.alterations,
+        vectors,
+        members,
         question.fits,
         folds=question.folds,
         seed=question.seed,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from analyses.metrics.folds import folds_of
 from analyses.metrics.transfer import Altered, transfer_maps
 from analyses.perturbation.fits import TRANSFER
+from analyses.perturbation.variants import Alteration
 from vdb.schema import ORIGINAL
 
 if TYPE_CHECKING:
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from analyses.metrics import ChosenMetric
-    from analyses.perturbation.variants import Alteration
     from analyses.perturbation.vectors import Vectors
 
     Map = NDArray[np.float64]
+
+MISMATCHED: Final = Alteration("mismatched", "captions", ORIGINAL, "mismatched", None)
+"""The originals, each image with the caption of another group: what a map would be where nothing is left."""
 
 _TOGETHER_BYTES = 2**31
 """Memory for the Gram matrices of the layers that one pass holds."""

@@ -60,6 +60,12 @@ class Vectors:
             [group for group, keep in zip(self.groups, rows, strict=True) if keep],
         )
 
+    def turned(self, name: str, partner: NDArray[np.int64]) -> Vectors:
+        """Add the original captions, each moved to another row, as a variant."""
+        rows = torch.from_numpy(partner)
+        moved = [x.index_select(0, rows.to(x.device)) for x in self.language[ORIGINAL]]
+        return Vectors(self.vision, {**self.language, name: moved}, self.groups)
+
 
 def read(
     sides: tuple[Space, Space],

@@ -62,7 +62,7 @@ def test_noise_collapses_to_the_mismatched_floor(
         assert row["p"] == pytest.approx(2 / 1001)
         assert row["retained_low"] < 0.1 < row["score_original"]
         assert row["retained"] == pytest.approx(
-            (row["score_altered"] - row["floor"]) / (row["score_original"] - row["floor"])
+            (row["score_altered"] - row["floor"]) / (row["score_original"] - row["floor_original"])
         )
 
 
@@ -149,16 +149,72 @@ def test_kinds_are_compared_on_the_rows_that_all_variants_have(
 def test_rates_are_those_of_the_variants_of_one_fit_and_direction(frame: pl.DataFrame) -> None:
     assert frame.filter(pl.col("level") != "variant")["q"].null_count() > 0
     rows = frame.filter(scope="cell", level="variant")
-    families = rows.partition_by("fit", "direction")
-    assert len(families) == 4
+    families = rows.partition_by("fit", "direction", "target")
+    assert len(families) == 8
     for family in families:
         expected = false_discovery_control(family["p"].to_list())
         assert family["q"].to_list() == pytest.approx(expected.tolist())
 
 
 def test_what_mismatched_pairs_lose_is_all_there_is_to_lose(frame: pl.DataFrame) -> None:
-    floor = frame.filter(level="control")
+    floor = frame.filter(scope="cell", level="control")
     assert set(floor["control"]) == {"mismatched"}
-    assert len(floor) == 2
+    assert len(floor.select("fit", "direction").unique()) == len(floor) == 4
     assert floor["score_altered"].to_list() == floor["floor"].to_list()
     assert (floor["high"] < -0.5).all()
+    same = frame.filter(scope="cell", variant="same")
+    keys = ["fit", "direction"]
+    joined = same.join(floor.select(*keys, of_all="floor"), on=keys)
+    assert len(joined) == 4
+    for name in ("floor", "floor_original"):  # the same rows, unaltered in effect
+        assert joined[name].to_list() == pytest.approx(joined["of_all"].to_list(), abs=1e-6)
+
+
+def test_a_floor_is_that_of_the_altered_rows_by_their_own_fit(frame: pl.DataFrame) -> None:
+    noise = cell(frame, "noise", "refit")
+    assert (noise["floor"] != noise["floor_original"]).all()
+    told = frame.filter(scope="cell", level="variant").group_by("fit", "direction", "altered")
+    assert told.agg(pl.col("floor").n_unique())["floor"].min() > 1
+
+
+def test_the_target_is_what_is_predicted(frame: pl.DataFrame) -> None:
+    rows = frame.filter(level="variant")
+    told = set(rows.select("altered", "direction", "target").iter_rows())
+    assert told == {
+        ("images", "vision->language", "original"),
+        ("images", "language->vision", "altered"),
+        ("captions", "vision->language", "altered"),
+        ("captions", "language->vision", "original"),
+    }
+
+
+def test_the_map_of_mismatched_pairs_stands_once_for_each_fit(
+    db: Database, frame: pl.DataFrame
+) -> None:
+    maps = frame.filter(scope="map", level="control")
+    assert len(maps) == 2 * 2 * 4
+    assert set(maps["n"]) == {N}
+    assert maps["score_altered"].abs().max() < 0.15
+    at = maps.filter(vision_layer=1, language_layer=1).sort("fit", "direction")
+    cells = frame.filter(scope="cell", level="control").sort("fit", "direction")
+    assert at["delta"].to_list() == pytest.approx(cells["delta"].to_list(), abs=1e-6)
+    few = perturbation(db, "eye", "tongue", variants=["some"], fit="refit", **GIVEN)
+    alone = few.filter(scope="map", level="control")
+    assert set(alone["n"]) == {N}
+    expected = maps.filter(fit="refit")["delta"].to_list()
+    assert alone["delta"].to_list() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_group_retains_the_mean_of_its_members(db: Database) -> None:
+    few = perturbation(db, "eye", "tongue", variants=KINDS, **GIVEN).filter(scope="cell")
+    for keys, rows in few.group_by("fit", "direction"):
+        share = dict(rows.filter(level="variant").select("variant", "retained").iter_rows())
+        found = dict(rows.filter(level="group").select("variant", "retained").iter_rows())
+        expected = {
+            "appearance": (share["same"] + share["little"]) / 2,
+            "semantic": (share["turned"] + share["noise"]) / 2,
+        }
+        assert found == pytest.approx(expected), keys
+    groups = few.filter(level="group")
+    assert (groups["retained_low"] < groups["retained"]).all()
+    assert (groups["retained"] < groups["retained_high"]).all()
