@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from analyses import keep
-from analyses.alignment.maps import Question, maps_of
+from analyses.alignment.maps import Images, Question, maps_of
 from analyses.controls import CONTROLS
 from analyses.matching import Captions, check_choice, match
 from analyses.metrics import choose_metric
@@ -143,6 +143,7 @@ def alignment(
         permutations=drawn,
         permutations_asked=permutations is not None,
         controls_asked=controls is not None,
+        images=Images(device),
     )
     fixed = {
         "metric": chosen.name,
@@ -168,7 +169,11 @@ def alignment(
             frame = maps_of(db, sides, rows, mine).with_columns(captions=pl.lit(captions))
             book.keep(frame, {"map": heatmap, "profile": profile}, drawn=with_score(frame))
         frames.append(frame)
-    return pl.concat(frames)
+    # The bag of words opposite a vision space is the same one whatever language space it was made beside.
+    return pl.concat(frames).unique(_CELL, keep="first", maintain_order=True)
+
+
+_CELL = ["vision", "language", "control", "direction", "vision_layer", "language_layer"]
 
 
 def _spaces(db: Database, names: str | Sequence[str]) -> list[Space]:

@@ -34,6 +34,24 @@ TOGETHER_BYTES = 2**31
 """Memory for the Gram matrices of all language layers and their controls at once."""
 
 
+class Images:
+    """The layers of the vision space that was asked for last: a grid asks for each as often as it has languages."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._space: Space | None = None
+        self._layers: list[torch.Tensor] = []
+
+    def of(self, space: Space, rows: Matched) -> list[torch.Tensor]:
+        """Return every layer over ``rows``, which are the same in every call."""
+        if self._space is not space:
+            self._layers = []  # before the next ones are read
+            read = mean_rows(space, [[one] for one in rows.image_ids])
+            self._layers = [torch.from_numpy(x).to(self._device) for x in read]
+            self._space = space
+        return self._layers
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked, fixed over controls."""
@@ -48,6 +66,7 @@ class Question:
     permutations: int
     permutations_asked: bool
     controls_asked: bool
+    images: Images
 
 
 def maps_of(
@@ -76,8 +95,7 @@ def _whole(
     db: Database, vision: Space, language: Space, rows: Matched, question: Question
 ) -> list[pl.DataFrame]:
     opposites = opposite(db, language, rows, question.controls, question.seed, question.device)
-    read = mean_rows(vision, [[one] for one in rows.image_ids])
-    images = [torch.from_numpy(x).to(question.device) for x in read]
+    images = question.images.of(vision, rows)
     frames = []
     for together in _passes(opposites, len(rows)):
         every = [layer for one in together for layer in one.values]

@@ -14,7 +14,6 @@ from cli.analyze.common import (
     LINEAR,
     MEASURED,
     CaptionsOption,
-    Control,
     Device,
     DirectionOption,
     Force,
@@ -55,7 +54,16 @@ def alignment(  # noqa: PLR0917 - a command's options
         ),
     ] = CaptionsOption.one,
     dataset: Dataset = None,
-    control: Control = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--control",
+            metavar="NAME",
+            envvar="VDB_CONTROL",
+            help="bag-of-words and mismatched (both by default), random-init and pixel-statistics (spaces, made where "
+            "they are missing), or none; may be repeated.",
+        ),
+    ] = None,
     folds: Folds = 5,
     seed: Seed = 0,
     permutations: Permutations = None,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from analyses.alignment import alignment
+from analyses.alignment import alignment, maps
+from analyses.matching import mean_rows
 from vdb.recipe import Layer, Recipe
 from vdb.writer import Row, SpaceWriter
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from vdb.database import Database
+    from vdb.space import Space
 
 N = 40
 
@@ -83,3 +87,28 @@ def test_the_null_of_a_map_is_of_that_map_alone(db: Database) -> None:
     assert planted["calibrated"] == pytest.approx(expected)
     none = alignment(db, "eye", "tongue", metric="mutual-knn", permutations=0, kept=False)
     assert none["p"].null_count() == len(none)
+
+
+def test_a_grid_reads_each_vision_space_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = (Layer("only", 3, 1.0),)
+    told = ("speech", "transformers", "toy/speech", "0123abc", "pretrained", "text", "mean")
+    with SpaceWriter(
+        db.create_space("speech", Recipe(*told, "float32", "float32", layers))
+    ) as writer:
+        rows = [Row(f"c{i:02d}", None, "original") for i in range(N)]
+        writer.write(rows, np.random.default_rng(1).standard_normal((N, 3)).astype(np.float32))
+        writer.flush()
+    read: list[str] = []
+
+    def counted(space: Space, *arguments: Any) -> list[NDArray[np.float32]]:
+        read.append(space.name)
+        return mean_rows(space, *arguments)
+
+    monkeypatch.setattr(maps, "mean_rows", counted)
+    grid = alignment(db, ["eye", "glance"], ["tongue", "speech"], metric="mutual-knn", kept=False)
+    assert read == ["eye", "glance"]
+    assert grid["vision"].unique(maintain_order=True).to_list() == ["eye", "glance"]
+    of_glance = grid.filter(pl.col("vision") == "glance", pl.col("language") != "tongue")
+    alone = alignment(db, "glance", "speech", metric="mutual-knn", kept=False)
+    order = ["control", "language", "language_layer"]
+    assert_frame_equal(of_glance.sort(order), alone.sort(order))

@@ -109,12 +109,20 @@ def test_the_report_stands_alone_and_names_what_is_not_shown(demo: Path) -> None
 
 
 @pytest.mark.slow
-def test_the_same_command_again_runs_no_model(demo: Path) -> None:
+def test_the_same_command_again_runs_no_model_and_asks_nothing_twice(demo: Path) -> None:
+    asked = _asked(demo)
+    assert asked == 2 * 4 + 4 + 1 + 3  # maps by two metrics, curves, alterations, choices
     again = run_vdb("demo", "--output", str(demo), *SIZE)
     assert again.returncode == 0, again.stderr
     assert "to do" not in "".join(
         line for line in again.stderr.splitlines() if line.startswith("demo-") and " x " not in line
     )
+    assert _asked(demo) == asked
+
+
+def _asked(demo: Path) -> int:
+    runs = vdb.open(demo / "study").runs().filter(pl.col("command").str.contains("analyze"))
+    return runs.collect().height
 
 
 def test_a_directory_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
