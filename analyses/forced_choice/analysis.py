@@ -180,9 +180,12 @@ def forced_choice(
     question = Question(similarity, controls, strengths, vision_layer, language_layer, seed, device)
     with keep.run(db, NAME, command, {**parameters, keep.QUESTION: mark}, seed, kept=kept) as book:
         rows = []
+        found = {}
+        if planned:
+            both = {name: (trials, planned[name]) for name, trials in asked.items()}
+            found = trial_level(db, sides, both, question, progress)
         for name, trials in asked.items():
-            if level != "set":
-                rows += trial_level(db, sides, name, trials, planned[name], question, progress)
+            rows += found.get(name, [])
             if level != "trial":
                 try:
                     rows += set_level(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -58,7 +60,8 @@ class Plan:
     rule : str
         How trials and pairs were kept apart.
     digest : str
-        Changes with any pair.
+        Changes with any pair or its content, any group, and any fit's pairs or trials: folds depend on what connects
+        items that are in no pair, too.
     """
 
     image_ids: list[str]
@@ -119,14 +122,12 @@ def plan(
                 f"the trials that are answered with it, of {len(groups)}: a fit needs at least {FEWEST}; fit on "
                 "another data set (--fit-dataset), or use more folds"
             )
-    return Plan(
-        [rows.image_ids[i] for i in kept],
-        [rows.caption_ids[i] for i in kept],
-        groups,
-        fits,
-        rule,
-        rows.digest,
-    )
+    image_ids = [rows.image_ids[i] for i in kept]
+    caption_ids = [rows.caption_ids[i] for i in kept]
+    made = [[fit.train.tolist(), fit.trials.tolist()] for fit in fits]
+    told = json.dumps([rows.digest, image_ids, caption_ids, groups, made])
+    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+    return Plan(image_ids, caption_ids, groups, fits, rule, digest)
 
 
 def _at_most(groups: list[str], most: int, seed: int) -> list[int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from analyses.controls import BAG_OF_WORDS, MISMATCHED, bag_of_words, latent_words, mismatches
+from analyses.controls import BAG_OF_WORDS, bag_of_words, latent_words, mismatches
 from analyses.forced_choice.trials import sides as sides_of
 from analyses.matching import mean_rows
 from analyses.metrics.choosing import agreement, choose, similarity
@@ -16,18 +16,19 @@ from analyses.metrics.ridge_predictions import FitTargets, predict_unseen
 from vdb.recipe import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from analyses.forced_choice.fits import Fit, Plan
     from analyses.forced_choice.trials import Trials
     from analyses.metrics.choosing import Similarity
-    from analyses.metrics.ridge_predictions import Predicted
     from vdb.database import Database
     from vdb.space import Space
 
     Tell = Callable[[], None]
+    Asked = Mapping[str, tuple[Trials, Plan]]
+    """By direction, trials and what their maps are fitted on: fits of the same pairs."""
 
 FITS = ("language->vision", "vision->language")
 DRAWS = 10
@@ -59,7 +60,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """All that the trials of one direction need: both sides, and the control's language side where it is asked for."""
+    """All that trials need: both sides, and the control's language side where it is asked for."""
 
     vision: Side
     language: Side
@@ -71,22 +72,29 @@ def one_layer(side: Side, layer: int) -> Side:
     return replace(side, layers=[side.layers[layer]], values=[side.values[layer]])
 
 
+def beside(language: Side, bag: Side | None) -> Side:
+    """Lay the control's layers after those of the language space: what is fitted to both is factorised once."""
+    if bag is None:
+        return language
+    layers, values = [*language.layers, *bag.layers], [*language.values, *bag.values]
+    return replace(language, layers=layers, values=values)
+
+
 def read_sides(
     db: Database,
     spaces: tuple[Space, Space],
-    plan: Plan,
-    trials: Trials,
-    direction: str,
+    asked: Asked,
     controls: Sequence[str],
     device: str,
 ) -> Read:
-    """Read the vectors of the pairs and of the trials' items; count the words of the captions for the control."""
-    query, _ = sides_of(direction)
-    asked = trials.frame["query_id"].unique().sort().to_list()
-    both = {*trials.frame["candidate_0"].to_list(), *trials.frame["candidate_1"].to_list()}
-    images, captions = sorted(both), asked
-    if query == "image_id":
-        images, captions = captions, images
+    """Read the vectors of the pairs and of all trials' items; count the words of the captions for the control."""
+    found: dict[str, set[str]] = {"image_id": set(), "caption_id": set()}
+    for direction, (trials, _) in asked.items():
+        query, candidate = sides_of(direction)
+        found[query].update(trials.frame["query_id"])
+        found[candidate].update(trials.frame["candidate_0"], trials.frame["candidate_1"])
+    images, captions = sorted(found["image_id"]), sorted(found["caption_id"])
+    plan = next(iter(asked.values()))[1]
     pairs = len(plan.image_ids)
     pictured = [[one] for one in (*plan.image_ids, *images)]
     said = [*plan.caption_ids, *([one] for one in captions)]
@@ -113,26 +121,26 @@ def _texts(db: Database, caption_ids: Sequence[Sequence[str]]) -> list[list[str]
     return [[text[one] for one in row] for row in caption_ids]
 
 
-def steps(read: Read, plan: Plan, controls: Sequence[str]) -> int:
-    """Count how often :func:`right_choices` will tell, over all controls and both fits."""
-    languages = [read.language, *([read.bag] if read.bag else [])]
-    maps = sum(len(read.vision.layers) + len(one.layers) for one in languages)
-    return len(plan.fits) * (maps + (2 * DRAWS if MISMATCHED in controls else 0))
+def fits_of(asked: Asked) -> list[list[tuple[str, Fit]]]:
+    """Gather the fits of all directions that are made of the same pairs: one factorisation answers them all."""
+    same: dict[bytes, list[tuple[str, Fit]]] = {}
+    for direction, (_, plan) in asked.items():
+        for fit in plan.fits:
+            same.setdefault(fit.train.tobytes(), []).append((direction, fit))
+    return list(same.values())
 
 
 def right_choices(
     vision: Side,
     language: Side,
-    plan: Plan,
-    trials: Trials,
+    asked: Asked,
     *,
-    direction: str,
     fit: str,
     kind: Similarity,
-    mismatched: int | None = None,
+    draws: int = 0,
     seed: int,
     tell: Tell,
-) -> NDArray[np.float32]:
+) -> dict[str, NDArray[np.float32]]:
     """Say for every pair of layers and every trial whether the choice is that of people.
 
     A fit from the query's modality predicts the query in the candidates' space, and takes the candidate nearer to it;
@@ -140,35 +148,55 @@ def right_choices(
     the query. Predictions and what they are compared with are taken less the mean of the target over the fit's pairs:
     what all items have in common is no preference.
 
-    ``mismatched`` is a draw, from 0 to DRAWS - 1, of pairs that do not belong together, to fit on instead.
+    With ``draws`` the maps are fitted on pairs that do not belong together, so many times, all of one factorisation.
 
     Returns
     -------
-    (V, L, n) float32 array
-        1, 0, or 0.5 where the candidates cannot be told apart.
+    dict of (D, V, L, n) float32 arrays
+        By direction: 1, 0, or 0.5 where the candidates cannot be told apart. D is 1, or ``draws``.
     """
     forward = fit == "vision->language"
     source, target = (vision, language) if forward else (language, vision)
-    pairs = len(plan.image_ids)
-    queried = (sides_of(direction)[0] == "image_id") == forward
     device = source.values[0].device
+    plan = next(iter(asked.values()))[1]
+    pairs = len(plan.image_ids)
     fitted = FitTargets.of([layer[:pairs] for layer in target.values])
-    labels = trials.frame["label"].to_numpy()
-    right = np.empty((len(vision.layers), len(language.layers), len(trials)), np.float32)
-    for part in plan.fits:
-        asked = _Asked.of(trials, part, source, target, queried=queried, device=device)
-        train = torch.from_numpy(part.train).to(device)
-        partners = None
-        if mismatched is not None:
-            groups = [plan.groups[i] for i in part.train.tolist()]
-            drawn = mismatches(groups, DRAWS, np.random.default_rng(seed))[mismatched]
-            partners = train[torch.from_numpy(drawn).to(device)]
-        predictions = predict_unseen(source.values, fitted, train, asked.test, partners=partners)
-        for told, one in enumerate(predictions, 1):
-            choices = asked.choices(one, target.values[one.target], kind)
+    varies = [layer.amax(dim=0) != layer.amin(dim=0) for layer in target.values]
+    shape = (draws or 1, len(vision.layers), len(language.layers))
+    right = {
+        direction: np.empty((*shape, len(trials)), np.float32)
+        for direction, (trials, _) in asked.items()
+    }
+    for parts in fits_of(asked):
+        rows = parts[0][1].train
+        train = torch.from_numpy(rows).to(device)
+        stacks = None
+        if draws:
+            groups = [plan.groups[i] for i in rows.tolist()]
+            drawn = mismatches(groups, draws, np.random.default_rng(seed))
+            stacks = [train[torch.from_numpy(one).to(device)] for one in drawn]
+        questions = [
+            _Asked.of(asked[direction][0], direction, part, source, target, forward=forward)
+            for direction, part in parts
+        ]
+        test = torch.cat([question.test for question in questions])
+        ends = np.cumsum([0, *(len(question.test) for question in questions)]).tolist()
+        last = (len(stacks or [0]) - 1, len(target.layers) - 1)
+        for one in predict_unseen(source.values, fitted, train, test, stacks=stacks):
             at = (one.source, one.target) if forward else (one.target, one.source)
-            right[*at, part.trials] = agreement(choices, labels[part.trials])
-            if told % len(target.layers) == 0:
+            for (direction, part), question, start, end in zip(
+                parts, questions, ends[:-1], ends[1:], strict=True
+            ):
+                choices = question.choices(
+                    one.values[start:end],
+                    target.values[one.target],
+                    one.centre,
+                    varies[one.target],
+                    kind,
+                )
+                told = agreement(choices, question.labels)
+                right[direction][one.stack, *at, part.trials] = told
+            if (one.stack, one.target) == last:
                 tell()
     return right
 
@@ -180,19 +208,22 @@ class _Asked:
     test: torch.Tensor
     source: tuple[torch.Tensor, torch.Tensor]
     target: tuple[torch.Tensor, torch.Tensor]
+    labels: NDArray[np.float64]
 
     @classmethod
     def of(
         cls,
         trials: Trials,
+        direction: str,
         part: Fit,
         source: Side,
         target: Side,
         *,
-        queried: bool,
-        device: torch.device,
+        forward: bool,
     ) -> _Asked:
         rows = trials.frame[part.trials]
+        device = source.values[0].device
+        queried = (sides_of(direction)[0] == "image_id") == forward
         query, first, second = (
             rows[name].to_list() for name in ("query_id", "candidate_0", "candidate_1")
         )
@@ -206,19 +237,25 @@ class _Asked:
 
         left, other = (tensor([place[source.at[one]] for one in ids]) for ids in predicted)
         truth, false = (tensor([target.at[one] for one in ids]) for ids in compared)
-        return cls(tensor(test), (left, other), (truth, false))
+        return cls(tensor(test), (left, other), (truth, false), rows["label"].to_numpy())
 
-    def choices(self, one: Predicted, layer: torch.Tensor, kind: Similarity) -> NDArray[np.float32]:
+    def choices(
+        self,
+        predictions: torch.Tensor,
+        layer: torch.Tensor,
+        centre: torch.Tensor,
+        varies: torch.Tensor,
+        kind: Similarity,
+    ) -> NDArray[np.float32]:
         """Choose in every trial, a block of trials at a time: their vectors stand side by side."""
         found = []
-        varies = layer.amax(dim=0) != layer.amin(dim=0)
         for start in range(0, len(self.source[0]), _BLOCK):
             rows = slice(start, start + _BLOCK)
             likeness = [
                 similarity(
-                    one.values[predicted[rows]],
+                    predictions[predicted[rows]],
                     # A constant unit's computed mean is off by rounding: it must not become a preference.
-                    torch.where(varies, layer[truth[rows]].to(torch.float64) - one.centre, 0.0),
+                    torch.where(varies, layer[truth[rows]].to(torch.float64) - centre, 0.0),
                     kind,
                 )
                 for predicted, truth in zip(self.source, self.target, strict=True)

@@ -13,10 +13,11 @@ from analyses.forced_choice.maps import (
     DRAWS,
     FITS,
     Side,
+    beside,
+    fits_of,
     one_layer,
     read_sides,
     right_choices,
-    steps,
 )
 from analyses.forced_choice.people import People
 from analyses.forced_choice.rows import layers
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analyses.forced_choice.fits import Plan
+    from analyses.forced_choice.maps import Asked
     from analyses.forced_choice.trials import Trials
     from analyses.metrics.choosing import Similarity
     from vdb.database import Database
@@ -53,93 +54,111 @@ class Question:
 def trial_level(
     db: Database,
     spaces: tuple[Space, Space],
-    direction: str,
-    trials: Trials,
-    plan: Plan,
+    asked: Asked,
     question: Question,
     progress: Progress,
-) -> list[Row]:
-    """Score every pair of layers on the trials of one direction, then the chosen cell by strength of preference."""
-    read = read_sides(db, spaces, plan, trials, direction, question.controls, question.device)
-    people = People(trials.frame)
+) -> dict[str, list[Row]]:
+    """Score every pair of layers on the trials of each direction, then the chosen cell by strength of preference."""
+    read = read_sides(db, spaces, asked, question.controls, question.device)
     named = given(spaces, question.vision_layer, question.language_layer)
-    rows: list[Row] = []
-    title = f"{direction}: {read.vision.name} x {read.language.name}"
-    half = None if named else choosing_half(trials.clusters, question.seed)
-    with progress.task(title, steps(read, plan, question.controls)) as task:
+    held = {direction: _Held(trials, question.seed) for direction, (trials, _) in asked.items()}
+    language = beside(read.language, read.bag)
+    own = len(read.language.layers)
+    fits = len(fits_of(asked))
+    steps = fits * (len(read.vision.layers) + len(language.layers))
+    if MISMATCHED in question.controls:
+        steps += len(FITS) * sum(len(plan.fits) for _, plan in asked.values())
+    rows: dict[str, list[Row]] = {direction: [] for direction in asked}
+    with progress.task(f"{read.vision.name} x {read.language.name}", steps) as task:
+
+        def ask(
+            vision: Side, language: Side, some: Asked, fit: str, draws: int = 0
+        ) -> dict[str, NDArray[np.float32]]:
+            return right_choices(
+                vision,
+                language,
+                some,
+                fit=fit,
+                kind=question.similarity,
+                draws=draws,
+                seed=question.seed,
+                tell=lambda: task.advance(1),
+            )
+
         for fit in FITS:
+            every = ask(read.vision, language, asked, fit)
+            for direction, (right,) in every.items():
+                of = held[direction]
+                half = None if named else of.half
+                scored = _Scored(right[:, :own], of)
+                cell = _cell(spaces, scored, half, named, bag=False)
+                found = [("none", scored, read.language, cell)]
+                if read.bag is not None:
+                    words = _Scored(right[:, own:], of)
+                    bagged = _cell(spaces, words, half, named, bag=True)
+                    found.append((BAG_OF_WORDS, words, read.bag, bagged))
+                if MISMATCHED in question.controls:
+                    alone = (
+                        one_layer(read.vision, cell.vision),
+                        one_layer(read.language, cell.language),
+                    )
+                    wrong = ask(*alone, {direction: asked[direction]}, fit, DRAWS)[direction]
+                    lone = _Scored(wrong.mean(axis=0), of, told_apart=False)
+                    found.append((MISMATCHED, lone, read.language, cell))
+                for control, one, said, at in found:
+                    about = {
+                        "control": control,
+                        "fit": fit,
+                        "language": said.name,
+                        "language_fingerprint": said.fingerprint,
+                    }
+                    mapped = [] if control == MISMATCHED else _map_rows(one, read.vision, said)
+                    cells = _cell_rows(one, read.vision, said, at, half, question.edges)
+                    rows[direction] += [{**row, **about} for row in (*mapped, *cells)]
+    for direction, (trials, plan) in asked.items():
+        shared = {
+            "vision": read.vision.name,
+            "vision_fingerprint": read.vision.fingerprint,
+            "level": "trial",
+            "direction": direction,
+            "metric": f"forced-choice:similarity={question.similarity}",
+            "chance": CHANCE,
+            "cluster_rule": trials.cluster_rule,
+            "human_ties": trials.human_ties,
+            "left_out": trials.left_out,
+            "fitted_on": plan.fewest,
+            "fit_rule": plan.rule,
+        }
+        rows[direction] = [{**row, **shared} for row in rows[direction]]
+    return rows
 
-            def ask(
-                vision: Side, language: Side, draw: int | None = None, fit: str = fit
-            ) -> NDArray[np.float32]:
-                return right_choices(
-                    vision,
-                    language,
-                    plan,
-                    trials,
-                    direction=direction,
-                    fit=fit,
-                    kind=question.similarity,
-                    mismatched=draw,
-                    seed=question.seed,
-                    tell=lambda: task.advance(1),
-                )
 
-            scored = _Scored(ask(read.vision, read.language), trials, people, question.seed)
-            cell = _cell(spaces, scored, half, named, bag=False)
-            found = [("none", scored, read.language, cell)]
-            if read.bag is not None:
-                words = _Scored(ask(read.vision, read.bag), trials, people, question.seed)
-                bagged = _cell(spaces, words, half, named, bag=True)
-                found.append((BAG_OF_WORDS, words, read.bag, bagged))
-            if MISMATCHED in question.controls:
-                alone = one_layer(read.vision, cell.vision), one_layer(read.language, cell.language)
-                wrong = np.mean([ask(*alone, draw) for draw in range(DRAWS)], axis=0)
-                lone = _Scored(wrong, trials, people, question.seed)
-                found.append((MISMATCHED, lone, read.language, cell))
-            for control, one, language, at in found:
-                about = {
-                    "control": control,
-                    "fit": fit,
-                    "language": language.name,
-                    "language_fingerprint": language.fingerprint,
-                }
-                mapped = [] if control == MISMATCHED else _map_rows(one, read.vision, language)
-                cells = _cell_rows(one, read.vision, language, at, half, question.edges)
-                rows += [{**row, **about} for row in (*mapped, *cells)]
-    shared = {
-        "vision": read.vision.name,
-        "vision_fingerprint": read.vision.fingerprint,
-        "level": "trial",
-        "direction": direction,
-        "metric": f"forced-choice:similarity={question.similarity}",
-        "chance": CHANCE,
-        "cluster_rule": trials.cluster_rule,
-        "human_ties": trials.human_ties,
-        "left_out": trials.left_out,
-        "fitted_on": plan.fewest,
-        "fit_rule": plan.rule,
-    }
-    return [{**row, **shared} for row in rows]
+class _Held:
+    """What choices of one direction are held against: people, and the clusters of its trials."""
+
+    def __init__(self, trials: Trials, seed: int) -> None:
+        self.seed, self.clusters = seed, trials.clusters
+        self.people = People(trials.frame)
+        self.half = choosing_half(trials.clusters, seed)
+        self.weights = trials.frame["weight"].to_numpy()
+        self.gaps = trials.frame["gap"].cast(float).fill_null(float("nan")).to_numpy()
 
 
 class _Scored:
     """Choices of a whole map, and what they are held against."""
 
-    def __init__(
-        self, right: NDArray[np.float32], trials: Trials, people: People, seed: int
-    ) -> None:
-        self.right, self.people, self._seed = right, people, seed
-        self._clusters = trials.clusters
-        self.weights = trials.frame["weight"].to_numpy()
-        self.gaps = trials.frame["gap"].cast(float).fill_null(float("nan")).to_numpy()
+    def __init__(self, right: NDArray[np.float32], held: _Held, *, told_apart: bool = True) -> None:
+        """Take (V, L, n) choices; those that are means over draws (not ``told_apart``) have no ties of their own."""
+        self.right, self._held, self._told_apart = right, held, told_apart
+        self.weights, self.gaps = held.weights, held.gaps
+        self._clusters, self._seed = held.clusters, held.seed
 
     def rows(self, cells: Sequence[tuple[int, int]], chosen: NDArray[np.bool_]) -> list[Row]:
         """Score cells on some of the trials, together: the best of them is told from luck."""
         clusters = [self._clusters[i] for i in np.flatnonzero(chosen)]
         right = np.stack([self.right[cell][chosen] for cell in cells])
         found = accuracies(right, self.weights[chosen], clusters, seed=self._seed)
-        names = ("score", "low", "high", "p", "p_max", "ties")
+        names = ["score", "low", "high", "p", "p_max", *(["ties"] if self._told_apart else [])]
         about = {"n": int(chosen.sum()), "clusters": len(set(clusters))}
         return [
             {**about, **{name: getattr(found, name)[i].item() for name in names}}
@@ -153,7 +172,7 @@ class _Scored:
         return int(i), int(j)
 
     def ceiling(self, chosen: NDArray[np.bool_]) -> Row:
-        return self.people.ceiling(chosen, self.weights, self._clusters, self._seed)
+        return self._held.people.ceiling(chosen, self.weights, self._clusters, self._seed)
 
     @property
     def cells(self) -> list[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,9 +56,12 @@ class Trials:
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that change with any trial or cluster."""
+        """Sixteen hexadecimal digits that change with any trial, component or cluster, and with what was left out."""
         told = self.frame.select((*_ITEMS, "label", "weight", "gap", "scores_0", "scores_1"))
-        return hashlib.sha256(f"{told.write_json()}{self.clusters}".encode()).hexdigest()[:16]
+        found = [sorted(one) for one in self.components]
+        counts = [self.human_ties, self.left_out]
+        text = json.dumps([told.write_json(), found, self.clusters, self.cluster_rule, counts])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def sides(direction: str) -> tuple[str, str]:

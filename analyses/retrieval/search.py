@@ -85,7 +85,7 @@ def search(
             fitted,
             torch.from_numpy(train).to(device),
             torch.from_numpy(test).to(device),
-            partners=None if partners is None else torch.from_numpy(partners).to(device),
+            stacks=None if partners is None else [torch.from_numpy(partners).to(device)],
         )
         truth = torch.from_numpy(right).to(device)
         for told, one in enumerate(predictions, 1):

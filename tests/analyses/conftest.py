@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -17,11 +17,12 @@ import pytest
 
 import vdb
 from analyses.perturbation import perturbation
+from vdb import items
 from vdb.variants import define
 from vdb.writer import Row, SpaceWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -142,3 +143,34 @@ def real_answer(real_copy: Path) -> Callable[..., pl.DataFrame]:
         return pl.DataFrame(json.loads(done.stdout), infer_schema_length=None)
 
     return ask
+
+
+@pytest.fixture(scope="session")
+def add_trials() -> Callable[..., None]:
+    """Add trials to a store: rows that say what is asked, and of which direction they are."""
+
+    def add(
+        db: Database, rows: Sequence[Mapping[str, Any]], direction: str = "text-to-image"
+    ) -> None:
+        usual = {
+            "direction": direction,
+            "weight": 1.0,
+            "gap": None,
+            "scores_0": None,
+            "scores_1": None,
+            "judge": None,
+            "dataset": "asked",
+            "source": "made for a test",
+        }
+        frame = pl.DataFrame(
+            [{"trial_id": f"{direction}-{i:03d}", **usual, **row} for i, row in enumerate(rows)],
+            schema_overrides={
+                "gap": pl.Float64,
+                "scores_0": pl.List(pl.Float64),
+                "scores_1": pl.List(pl.Float64),
+                "judge": pl.String,
+            },
+        )
+        items.add(db, {"trials": frame})
+
+    return add

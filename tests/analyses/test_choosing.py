@@ -142,26 +142,41 @@ def test_strengths_part_all_known_gaps_in_order() -> None:
     assert [int(chosen.sum()) for _, _, chosen in quartiles] == [25, 25, 25, 25]
 
 
-def test_predictions_are_those_of_scikit_learn() -> None:
+@pytest.mark.parametrize("width", [8, 70])
+def test_predictions_are_those_of_scikit_learn(width: int) -> None:
+    """A narrow source and one of more units than rows, in their own order and in another one, of one factorisation."""
     rng = np.random.default_rng(4)
-    X, W = rng.standard_normal((60, 8)) * [1, 2, 3, 4, 5, 6, 7, 1000], rng.standard_normal((8, 5))
-    Y = X @ W + 20 * rng.standard_normal((60, 5)) + 3
+    X = rng.standard_normal((60, width)) * np.resize([1, 2, 3, 4, 5, 6, 7, 1000], width)
+    X[:, 1] = 3.0
+    Y = X[:, :8] @ rng.standard_normal((8, 5)) + 20 * rng.standard_normal((60, 5)) + 3
     train, test = np.arange(5, 50), np.array([2, 55, 51])
-    partners = np.roll(train, 1)
-    for rows in (train, partners):
-        [one] = predict_unseen(
-            [torch.from_numpy(X)],
-            FitTargets.of([torch.from_numpy(Y)]),
-            torch.from_numpy(train),
-            torch.from_numpy(test),
-            partners=None if rows is train else torch.from_numpy(rows),
-        )
+    stacks = [train, np.roll(train, 1)]
+    predicted = predict_unseen(
+        [torch.from_numpy(X)],
+        FitTargets.of([torch.from_numpy(Y), torch.from_numpy(Y[:, :1])]),
+        torch.from_numpy(train),
+        torch.from_numpy(test),
+        stacks=[torch.from_numpy(rows) for rows in stacks],
+    )
+    asked = []
+    for one in predicted:
+        rows, truth = stacks[one.stack], Y[:, : 5 - 4 * one.target]
         scaler = StandardScaler().fit(X[train])
-        model = RidgeCV(alphas=DEFAULT_ALPHAS).fit(scaler.transform(X[train]), Y[rows])
-        expected = model.predict(scaler.transform(X[test]))
+        model = RidgeCV(alphas=DEFAULT_ALPHAS).fit(scaler.transform(X[train]), truth[rows])
+        expected = np.reshape(model.predict(scaler.transform(X[test])), (3, -1))
         assert one.alpha == model.alpha_
-        np.testing.assert_allclose(one.centre.numpy(), Y[rows].mean(axis=0))
+        np.testing.assert_allclose(one.centre.numpy(), truth[rows].mean(axis=0))
         np.testing.assert_allclose((one.values + one.centre).numpy(), expected, rtol=1e-4)
+        asked.append((one.stack, one.target))
+    assert asked == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+def test_a_source_that_does_not_vary_predicts_the_mean() -> None:
+    Y = torch.randn(30, 3, generator=torch.Generator().manual_seed(0))
+    rows = torch.arange(20)
+    for width in (2, 40):
+        [one] = predict_unseen([torch.ones(30, width)], FitTargets.of([Y]), rows, rows + 10)
+        assert one.values.abs().max() < 1e-12
 
 
 @settings(deadline=None)
