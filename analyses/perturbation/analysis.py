@@ -28,6 +28,9 @@ __all__ = ["NAME", "perturbation"]
 
 NAME = "perturbation"
 
+VERSION = 2
+"""Raised whenever the same vectors would give other rows: what was kept before is no answer then."""
+
 
 def perturbation(
     db: Database,
@@ -136,7 +139,7 @@ def perturbation(
         "seed": seed,
     }
     digests = "-".join([base.digest, *(rows.matched.digest for rows in sets)])
-    told = {**parameters, "definitions": definitions(db, wanted)}
+    told = {**parameters, "definitions": definitions(db, wanted), "version": VERSION}
     mark = keep.question(NAME, told, sides, digests)
     if not force:
         before = keep.answered(db, NAME, mark, progress)

@@ -10,13 +10,24 @@ from analyses.intervals import Estimate
 from analyses.pictures.forced_choice import TRIALS
 from analyses.pictures.frames import CONTROLS, DIRECTIONS, TIMES
 from analyses.report.finding import Finding
+from analyses.report.settings import lacking, with_cell_kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from analyses.report.claims import Claim, Verdict
 
-_SAME: Final = ("direction", "fit", "captions", "folds", "seed", "datasets")
+    Beside = Mapping[str, Sequence[Estimate]]
+
+_SAME: Final = (
+    *("direction", "fit", "metric", "pairs", "n", "left_out", "fitted_on", "fit_rule"),
+    *("captions", "folds", "seed", "datasets", "cell_kind"),
+)
+"""What a control has in common with the row it stands beside."""
+
+_QUESTION: Final = ("direction", "fit")
+"""What it has in common if it was run at all."""
+
 MISMATCHED: Final = "mismatched"
 
 
@@ -27,45 +38,46 @@ def ask_choices(
     untrained: Collection[str],
 ) -> Iterator[Finding]:
     """Ask it of each pair of trained spaces, kind of trial and map of forced-choice frames."""
-    rows = frame.filter(
-        pl.col("scope") == "cell", pl.col("level") == "trial", pl.col("gap_low").is_null()
-    )
+    whole = pl.col("level").eq("trial") & pl.col("gap_low").is_null()
+    rows = frame.filter(pl.col("scope") == "cell", whole).pipe(with_cell_kind)
     own = rows.filter(
         pl.col("control") == "none",
         ~pl.col("vision").is_in(list(untrained)),
         ~pl.col("language").is_in(list(untrained)),
     )
-    same = [name for name in _SAME if name in frame.columns]
     for row in own.iter_rows(named=True):
-        beside = rows.filter([pl.col(name).eq_missing(pl.lit(row[name])) for name in same])
-        yield _finding(claim, row, dict(_controls(row, beside, twins)))
+        alike = _controls(row, _like(rows, row, _SAME), twins)
+        known = _controls(row, _like(rows, row, _QUESTION), twins)
+        yield _finding(claim, row, alike, [name for name in known if name not in alike])
 
 
 def _finding(
-    claim: Claim,
-    row: Mapping[str, Any],
-    controls: Mapping[str, Estimate],
+    claim: Claim, row: Mapping[str, Any], controls: Beside, elsewhere: Sequence[str]
 ) -> Finding:
     mine = _estimate(row)
     seen = f"{mine:.3f} of {row['n']} choices, at vision layer {row['vision_layer']} and language layer "
     seen += str(row["language_layer"])
     if row["human"] is not None:
         seen += f"; one judge agrees with the others in {row['human']:.3f}"
-    lacking = _lacking(controls)
-    if lacking:
+    why = lacking(
+        {name: len(found) for name, found in controls.items()},
+        elsewhere,
+        ("random-init vision", "random-init language", MISMATCHED),
+    )
+    if why:
         verdict: Verdict = "not testable here"
-        seen, words = f"{seen}. Not testable here: {lacking}", lacking
+        seen, words = f"{seen}. Not testable here: {why}", why
     else:
-        strongest = max(controls, key=lambda name: controls[name].high)
-        above = mine.low > row["chance"] and mine.above(controls[strongest])
+        strongest = max(controls, key=lambda name: controls[name][0].high)
+        above = mine.low > row["chance"] and mine.above(controls[strongest][0])
         verdict = "holds" if above else "does not hold"
-        words = f"{mine:.3f}, the strongest control, {strongest}: {controls[strongest]:.3f}"
+        words = f"{mine:.3f}, the strongest control, {strongest}: {controls[strongest][0]:.3f}"
     return Finding(
         claim.text,
         f"{row['vision']} {TIMES} {row['language']}, {TRIALS.get(row['direction'], row['direction'])}",
         DIRECTIONS.get(row["fit"], row["fit"]),
         f"{seen}.",
-        tuple(f"{name}: {other:.3f}" for name, other in controls.items()),
+        tuple(f"{name}: {one:.3f}" for name, found in controls.items() for one in found),
         verdict,
         claim.rule,
         claim.name,
@@ -75,22 +87,33 @@ def _finding(
 
 def _controls(
     row: Mapping[str, Any], beside: pl.DataFrame, twins: Mapping[str, Sequence[str]]
-) -> Iterator[tuple[str, Estimate]]:
+) -> dict[str, list[Estimate]]:
+    """Name the controls of a row, with all that came out of each."""
+    found: dict[str, list[Estimate]] = {}
     for one in beside.iter_rows(named=True):
-        pair = one["vision"], one["language"]
-        if one["control"] != "none":
-            if pair[0] == row["vision"] and pair[1] in {row["language"], one["control"]}:
-                yield CONTROLS.get(one["control"], one["control"]), _estimate(one)
-        elif pair[0] in twins.get(row["vision"], ()) and pair[1] == row["language"]:
-            yield f"random-init vision ({pair[0]})", _estimate(one)
-        elif pair[1] in twins.get(row["language"], ()) and pair[0] == row["vision"]:
-            yield f"random-init language ({pair[1]})", _estimate(one)
+        name = _named(row, one, twins)
+        if name:
+            found.setdefault(name, []).append(_estimate(one))
+    return found
 
 
-def _lacking(controls: Mapping[str, Estimate]) -> str:
-    needed = ["random-init vision", "random-init language", MISMATCHED]
-    missing = [name for name in needed if not any(one.startswith(name) for one in controls)]
-    return f"there is no {' and no '.join(missing)} to compare with" if missing else ""
+def _named(
+    row: Mapping[str, Any], one: Mapping[str, Any], twins: Mapping[str, Sequence[str]]
+) -> str:
+    vision, language, control = one["vision"], one["language"], one["control"]
+    if control != "none":
+        mine = vision == row["vision"] and language in {row["language"], control}
+        return CONTROLS.get(control, control) if mine else ""
+    if vision in twins.get(row["vision"], ()) and language == row["language"]:
+        return f"random-init vision ({vision})"
+    if language in twins.get(row["language"], ()) and vision == row["vision"]:
+        return f"random-init language ({language})"
+    return ""
+
+
+def _like(rows: pl.DataFrame, row: Mapping[str, Any], columns: Sequence[str]) -> pl.DataFrame:
+    known = [name for name in columns if name in rows.columns]
+    return rows.filter([pl.col(name).eq_missing(pl.lit(row[name])) for name in known])
 
 
 def _estimate(row: Mapping[str, Any]) -> Estimate:

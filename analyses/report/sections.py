@@ -16,17 +16,17 @@ from analyses.pictures.perturbation import delta_bars
 from analyses.pictures.retrieval import retrieval_bars
 from analyses.pictures.size import size
 from analyses.report.page import Section
-from analyses.report.settings import settings
+from analyses.report.settings import differing, settings
 from analyses.sizes import by_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     import altair as alt
 
     from vdb.database import Database
 
-_OF_RUN: Final = ("run_id", "command", "started_at", "datasets", "cell", "ks")
+_OF_RUN: Final = ("run_id", "command", "started_at", "datasets", "cell", "ks", "asked")
 """Columns that a picture does not need."""
 
 _CURVE_NOTE: Final = (
@@ -180,64 +180,73 @@ def _drawn(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _delta_sections(deltas: pl.DataFrame, untrained: Collection[str]) -> Iterator[Section]:
-    for (vision, language, metric), rows in _trained(deltas, untrained).group_by(
-        "vision", "language", "metric", maintain_order=True
-    ):
+    keys = ("vision", "language", "metric")
+    for rows, told in _runs(_trained(deltas, untrained), keys):
+        vision, language, metric = rows.select(keys).row(0)
         cells = rows.filter(pl.col("scope") == "cell")
         yield Section(
-            f"{vision} {TIMES} {language}: what alterations cost, {metric}",
+            f"{vision} {TIMES} {language}: what alterations cost, {metric}{told}",
             [
                 _DELTA_NOTE,
                 *sorted({f"Layers: {rule}." for rule in cells["cell_rule"].drop_nulls()}),
             ],
             render(delta_bars(_drawn_as(rows))),
-            cells.drop("started_at"),
+            cells.drop("started_at", "asked"),
             "\n".join(rows["command"].unique(maintain_order=True)),
         )
 
 
+def _runs(rows: pl.DataFrame, keys: Sequence[str]) -> Iterator[tuple[pl.DataFrame, str]]:
+    """Part rows by what their runs were asked, and tell what sets each part off from those of the same keys."""
+    for _, same in rows.group_by(keys, maintain_order=True):
+        told = differing(same["asked"].unique(maintain_order=True).to_list())
+        for (asked,), part in same.group_by(["asked"], maintain_order=True):
+            words = told[str(asked)]
+            yield part, f" ({words})" if words else ""
+
+
 def _choice_sections(choices: pl.DataFrame, untrained: Collection[str]) -> Iterator[Section]:
-    for (vision, language), rows in _trained(choices, untrained).group_by(
-        "vision", "language", maintain_order=True
-    ):
-        if language == "bag-of-words":
-            continue
-        own = choices.filter(
-            pl.col("vision") == vision, pl.col("language").is_in([language, "bag-of-words"])
+    # A bag of words stands in its pair's run, which has it for a language of its own.
+    trained = _trained(choices, untrained)
+    pairs = trained.filter(pl.col("language") != "bag-of-words")
+    for part, told in _runs(pairs, ("vision", "language")):
+        vision, language = part.select("vision", "language").row(0)
+        own = trained.filter(
+            pl.col("asked") == part["asked"][0],
+            pl.col("vision") == vision,
+            pl.col("language").is_in([language, "bag-of-words"]),
         )
         cells = own.filter(pl.col("scope") == "cell")
-        command = "\n".join(rows["command"].unique(maintain_order=True))
+        command = "\n".join(part["command"].unique(maintain_order=True))
         yield Section(
-            f"{vision} {TIMES} {language}: forced choices",
+            f"{vision} {TIMES} {language}: forced choices{told}",
             [
                 "The share of trials in which the nearer candidate is the one preferred, at one cell."
             ],
             render(forced_choice_bars(_drawn_as(own))),
-            cells.drop("started_at"),
+            cells.drop("started_at", "asked"),
             command,
         )
         if cells["gap_low"].null_count() < len(cells):
             yield Section(
-                f"{vision} {TIMES} {language}: forced choices by strength of preference",
+                f"{vision} {TIMES} {language}: forced choices by strength of preference{told}",
                 [],
                 render(forced_choice_strength(_drawn_as(own))),
-                cells.filter(pl.col("gap_low").is_not_null()).drop("started_at"),
+                cells.filter(pl.col("gap_low").is_not_null()).drop("started_at", "asked"),
                 command,
             )
 
 
 def _retrieval_sections(found: pl.DataFrame, untrained: Collection[str]) -> Iterator[Section]:
-    for (vision, language), rows in _trained(found, untrained).group_by(
-        "vision", "language", maintain_order=True
-    ):
-        yield _plain(
-            f"{vision} {TIMES} {language}: retrieval through the map", rows, retrieval_bars
-        )
+    for rows, told in _runs(_trained(found, untrained), ("vision", "language")):
+        vision, language = rows.select("vision", "language").row(0)
+        title = f"{vision} {TIMES} {language}: retrieval through the map{told}"
+        yield _plain(title, rows, retrieval_bars)
 
 
 def _geometry_sections(found: pl.DataFrame, untrained: Collection[str]) -> Iterator[Section]:  # noqa: ARG001 - twins have a geometry too
-    for (variant,), rows in found.group_by("variant", maintain_order=True):
-        yield _plain(f"The geometry of layers, {variant}", rows, panels)
+    for rows, told in _runs(found, ("variant",)):
+        yield _plain(f"The geometry of layers, {rows['variant'][0]}{told}", rows, panels)
 
 
 def _plain(
@@ -245,7 +254,9 @@ def _plain(
 ) -> Section:
     shown = rows.filter(pl.col("scope") == "cell") if "scope" in rows.columns else rows
     command = "\n".join(rows["command"].unique(maintain_order=True))
-    return Section(title, [], render(draw(_drawn_as(rows))), shown.drop("started_at"), command)
+    return Section(
+        title, [], render(draw(_drawn_as(rows))), shown.drop("started_at", "asked"), command
+    )
 
 
 def _trained(rows: pl.DataFrame, untrained: Collection[str]) -> pl.DataFrame:

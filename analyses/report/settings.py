@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 SETTINGS: Final = (
     "n",
@@ -23,6 +23,9 @@ SETTINGS: Final = (
 """Items, folds and choices; a frame has those that its analysis knows."""
 
 _ALL: Final = "all"
+
+_MARKS: Final = ("question", "columns", "notices")
+"""What keeping an answer enters among the parameters of its run."""
 
 
 class Compared(NamedTuple):
@@ -50,7 +53,7 @@ def with_settings(rows: pl.DataFrame) -> pl.DataFrame:
     told = [json.loads(text).get("datasets") for text in rows["parameters"]]
     names = [", ".join(sorted(some)) if some else _ALL for some in told]
     rows = rows.with_columns(datasets=pl.Series(names, dtype=pl.String)).drop("parameters")
-    if "cell_rule" in rows.columns:
+    if "cell_rule" in rows.columns and "vision_layer" in rows.columns:
         given = pl.format("given: {} and {}", "vision_layer", "language_layer")
         rows = rows.with_columns(
             cell=pl.when(pl.col("cell_rule") == "given").then(given).otherwise("cell_rule")
@@ -61,6 +64,44 @@ def with_settings(rows: pl.DataFrame) -> pl.DataFrame:
         )
         rows = rows.join(ks, on="run_id", maintain_order="left")
     return rows
+
+
+def with_asked(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add ``asked``: the parameters of each row's run as JSON, without the marks that running it left among them."""
+    told = {text: _asked(text) for text in rows["parameters"].unique()}
+    return rows.with_columns(
+        asked=pl.col("parameters").replace_strict(told, return_dtype=pl.String)
+    )
+
+
+def _asked(parameters: str) -> str:
+    entered = json.loads(parameters)
+    return json.dumps({k: v for k, v in entered.items() if k not in _MARKS}, sort_keys=True)
+
+
+def without(asked: pl.Series, names: Collection[str]) -> list[str]:
+    """Leave some parameters out of what was asked."""
+    told = [{k: v for k, v in json.loads(text).items() if k not in names} for text in asked]
+    return [json.dumps(one, sort_keys=True) for one in told]
+
+
+def differing(asked: Sequence[str]) -> dict[str, str]:
+    """Tell of several questions in what each differs from the others; the empty word where there is one alone."""
+    every = {text: json.loads(text) for text in asked}
+    names = dict.fromkeys(name for one in every.values() for name in one)
+    parted = [
+        name for name in names if len({json.dumps(one.get(name)) for one in every.values()}) > 1
+    ]
+    return {
+        text: ", ".join(f"{name.replace('_', ' ')} {_value(one.get(name))}" for name in parted)
+        for text, one in every.items()
+    }
+
+
+def _value(value: object) -> str:
+    if value is None or value == []:
+        return "not given"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def alike(main: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
@@ -82,3 +123,31 @@ def alike(main: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
         return same.clear()
     own = set(main["k"].to_list())
     return next((run for run in whole if set(run["k"].to_list()) == own), whole[-1])
+
+
+def with_cell_kind(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add how a cell was come by, given, best or last: the first word of its rule; nothing where no rule is told."""
+    if "cell_rule" not in rows.columns:
+        return rows
+    return rows.with_columns(cell_kind=pl.col("cell_rule").str.extract(r"^(\w+)"))
+
+
+def lacking(found: Mapping[str, int], elsewhere: Collection[str], needed: Sequence[str]) -> str:
+    """Say why a row cannot be held against its controls; empty where it can.
+
+    Parameters
+    ----------
+    found : mapping of str to int
+        Of each control how many answers were computed as the row was.
+    elsewhere : collection of str
+        Controls that were run otherwise only.
+    needed : sequence of str
+        What the names of the controls that must be there begin with.
+    """
+    said = [f"{name} was run on other items or settings" for name in elsewhere]
+    said += [f"{name} was asked {count} times alike" for name, count in found.items() if count > 1]
+    known = (*(name for name, count in found.items() if count), *elsewhere)
+    missing = [name for name in needed if not any(one.startswith(name) for one in known)]
+    if missing:
+        said.append(f"there is no {' and no '.join(missing)} to compare with")
+    return "; ".join(said)

@@ -13,7 +13,7 @@ import vdb
 from analyses.report.findings import findings, summary
 from analyses.report.page import Scene, write_report
 from analyses.report.sections import sections, size_sections
-from analyses.report.settings import settings, with_settings
+from analyses.report.settings import settings, with_asked, with_settings, without
 from analyses.twins import random_twins, untrained_spaces
 from vdb.errors import NotFoundError
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from vdb.database import Database
 
-_PLAIN: Final = ("captions", "folds", "seed", "datasets")
-_QUESTION: Final = {
+_ROWS: Final = {
     "alignment": ["vision", "language", "metric", "direction", "control"],
     "exemplar-avg": [
         "vision",
@@ -36,15 +35,21 @@ _QUESTION: Final = {
         "control",
         "ks",
     ],
-    "perturbation": ["vision", "language", "metric", "fit", *_PLAIN],
-    "forced-choice": ["vision", "language", "direction", "level", *_PLAIN],
-    "retrieval": ["vision", "language", *_PLAIN],
-    "geometry": ["space", "variant"],
 }
-"""What tells one question from another, beside its settings; of several answers to one the newest is shown."""
+"""Of analyses whose rows all speak of the same items: what tells one question from another, beside its settings."""
 
-_OF_ITEMS: Final = ("alignment", "exemplar-avg")
-"""Whose rows all speak of the same items: on other items it is another question. Others count each row's own."""
+_RUNS: Final = ("perturbation", "forced-choice", "retrieval", "geometry")
+"""Analyses whose rows count items of their own each: there the question is what the run was asked, all of it."""
+
+_WIDE: Final = {
+    "perturbation": (["variants", "altered", "fit"], ["fit"], ["altered", "variant"]),
+    "forced-choice": (
+        ["controls", "strengths", "most", "level", "direction"],
+        ["level", "direction", "fit"],
+        ["control"],
+    ),
+}
+"""Of runs that claims read: what narrows a run, the columns that part its rows, those of which the most is wanted."""
 
 _SIDE: Final = 192
 _SCENES: Final = 8
@@ -73,7 +78,7 @@ def report_of(
     NotFoundError
         Nothing was asked of the store yet.
     """
-    kept = {analysis: newest(db, analysis) for analysis in _QUESTION}
+    kept = {analysis: newest(db, analysis) for analysis in (*_ROWS, *_RUNS)}
     frames = {analysis: rows for analysis, rows in kept.items() if rows is not None}
     if not frames:
         raise NotFoundError(f"nothing was asked of {db.uri} yet: `vdb analyze alignment` first")
@@ -87,8 +92,7 @@ def report_of(
         of("exemplar-avg"),
         random_twins(db),
         untrained,
-        of("perturbation"),
-        of("forced-choice"),
+        *([widest(rows, analysis) for rows in of(analysis)] for analysis in _WIDE),
     )
     return write_report(
         path,
@@ -108,20 +112,42 @@ def report_of(
 def newest(db: Database, analysis: str) -> pl.DataFrame | None:
     """Read the rows that the last run kept for each question, oldest run first; None where there are none.
 
-    A question is asked of items, folds, seed and so on: a run on fewer items is another question and replaces
-    nothing (:data:`analyses.report.settings.SETTINGS`). The rows come with their run's ``command``, ``started_at`` and
-    ``datasets``, those of a curve with its ``cell`` and all its ``ks``.
+    A question is asked of items, folds, seed and so on: a run on fewer items, of fewer alterations, of layers that were
+    given, is another question and replaces nothing. Of an alignment and a curve it is told by its rows
+    (:data:`analyses.report.settings.SETTINGS`), elsewhere by all parameters of the run, which are then the column
+    ``asked``. The rows come with their run's ``command``, ``started_at`` and ``datasets``, with the ``cell`` where they
+    have one and a curve's with all its ``ks``.
     """
     if analysis not in db.results():
         return None
     runs = db.runs().select("run_id", "command", "started_at", "parameters").collect()
-    rows = with_settings(db.result(analysis).collect().join(runs, on="run_id"))
-    rows = rows.sort("started_at", maintain_order=True)
-    question = list(_QUESTION[analysis])
-    if analysis in _OF_ITEMS:
-        question += settings(rows)
+    rows = db.result(analysis).collect().join(runs, on="run_id")
+    if analysis in _RUNS:
+        rows = with_asked(rows)
+    rows = with_settings(rows).sort("started_at", maintain_order=True)
+    question = ["asked"] if analysis in _RUNS else [*_ROWS[analysis], *settings(rows)]
     question = [name for name in question if name in rows.columns]
     return rows.filter(pl.col("run_id") == pl.col("run_id").last().over(question))
+
+
+def widest(rows: pl.DataFrame, analysis: str) -> pl.DataFrame:
+    """Keep of runs that differ only in how much they were asked the one that was asked most, the newest of several.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of :func:`newest`.
+    analysis : {"perturbation", "forced-choice"}
+    """
+    narrowing, parts, counted = _WIDE[analysis]
+    keys = ["_asked", *parts]
+    part = rows.with_columns(_asked=pl.Series(without(rows["asked"], narrowing)))
+    width = part.group_by(*keys, "run_id", "started_at").agg(_width=pl.struct(counted).n_unique())
+    kept = width.sort("_width", "started_at").group_by(keys, maintain_order=True).last()
+    chosen = kept.select(*keys, "run_id")
+    return part.join(
+        chosen, on=[*keys, "run_id"], how="semi", nulls_equal=True, maintain_order="left"
+    ).drop("_asked")
 
 
 def _scenes(db: Database) -> list[Scene]:
