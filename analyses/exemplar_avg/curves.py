@@ -207,13 +207,17 @@ class _Noise:
         )
 
     def _split_half(self, k: int) -> float | None:
-        """Measure the reliability of centroids of k, of both sides together where both are averaged."""
+        """Measure the reliability of centroids of k, of both sides together where both are averaged.
+
+        What is below 0 by chance is none in a product, which two of them would make positive.
+        """
         found: list[Ceiling] = []
         for side, exemplars in self._sides.items():
             items = np.repeat(np.arange(len(exemplars.counts)), exemplars.counts).tolist()
             size = effective(k, exemplars.counts, replacement=self._question.replacement)
             found.append(split_half(self._values[side], items, k=size, seed=self._question.seed))
-        return _finite(float(np.prod([one.reliability for one in found])))
+        measured = np.array([one.reliability for one in found])
+        return _finite(float(measured[0] if len(found) == 1 else measured.clip(min=0).prod()))
 
 
 def _finite(value: float) -> float | None:

@@ -37,8 +37,9 @@ class Ceiling:
     reliability : float
         Mean over units.
     r : float
-        The highest r of a prediction: the mean over units of the square root of the reliability, that of a negative
-        one being 0.
+        The highest r of a prediction: the square root of :attr:`reliability`, 0 where that is negative. It is the mean
+        over units of their own ceilings if all are equally reliable, and above it otherwise. (That mean itself cannot
+        be had of few items: the root of what is by chance above 0, and 0 for what is below, is not 0 on average.)
     k : float
         Repeats that are averaged into what is predicted.
     items, repeats : int
@@ -56,11 +57,13 @@ class Ceiling:
 def spearman_brown(r: NDArray[np.float64] | float, factor: float) -> NDArray[np.float64]:
     """Return the reliability of a mean over ``factor`` times as many repeats.
 
-    ``factor r / (1 + (factor - 1) r)``: Spearman, Br. J. Psychol. 3, 1910; Brown, ibid.
+    ``factor r / (1 + (factor - 1) r)``: Spearman, Br. J. Psychol. 3, 1910; Brown, ibid. No reliability is negative,
+    but the estimate of one may be, and the formula has a pole there. So a negative r is raised as its opposite is:
+    between -1 and 0, and estimates that scatter about 0 still do so about 0.
     """
     known = np.asarray(r, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        raised: NDArray[np.float64] = factor * known / (1 + (factor - 1) * known)
+    size = np.abs(known)
+    raised: NDArray[np.float64] = np.sign(known) * factor * size / (1 + (factor - 1) * size)
     return raised
 
 
@@ -83,7 +86,7 @@ def split_half(
     k : float
         Repeats averaged into what is to be predicted: 1 for single exemplars.
     splits : int
-        Random splits; r is averaged over them before it is corrected.
+        Random splits; r is averaged over them before it is corrected, over those in which both halves vary.
     seed : int
 
     Returns
@@ -108,7 +111,7 @@ def split_half(
     half = int(counts.min()) // 2
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     rng = np.random.default_rng([seed, 6])
-    total = np.zeros(width)
+    total, known = np.zeros(width), np.zeros(width)
     for _ in range(splits):
         drawn = np.stack(
             [rows[s + rng.permutation(m)[: 2 * half]] for s, m in zip(starts, counts, strict=True)]
@@ -116,8 +119,11 @@ def split_half(
         first, second = (
             values[part].astype(np.float64).mean(axis=1) for part in np.split(drawn, 2, axis=1)
         )
-        total += _correlations(first, second)
-    units = spearman_brown(total / splits, k / half)
+        r = _correlations(first, second)
+        total += np.nan_to_num(r)
+        known += np.isfinite(r)
+    mean = np.divide(total, known, out=np.full(width, np.nan), where=known > 0)
+    units = spearman_brown(mean, k / half)
     return _ceiling(units, k, len(counts), int(counts.min()))
 
 
@@ -189,11 +195,5 @@ def _ceiling(units: NDArray[np.float64], k: float, items: int, repeats: int) -> 
     known = units[np.isfinite(units)]
     if not len(known):
         return Ceiling(units, np.nan, np.nan, k, items, repeats)
-    return Ceiling(
-        units,
-        float(known.mean()),
-        float(np.sqrt(known.clip(min=0)).mean()),
-        k,
-        items,
-        repeats,
-    )
+    mean = float(known.mean())
+    return Ceiling(units, mean, max(mean, 0.0) ** 0.5, k, items, repeats)
