@@ -28,7 +28,7 @@ def check_folds(groups: Sequence[object], k: int, rows: int) -> None:
         The group of each row; compared as text.
     k : int
         Number of folds.
-    rows : {1, 2}
+    rows : int
         Rows that each fold needs.
 
     Raises
@@ -37,16 +37,24 @@ def check_folds(groups: Sequence[object], k: int, rows: int) -> None:
         :func:`assign_folds` would leave fewer in some fold; the message says how many folds there can be.
     """
     sizes = np.unique([str(group) for group in groups], return_counts=True)[1]
-    # Groups of one row are dealt out last, to the emptiest folds: ``rows`` of them fill one.
-    most = int((sizes >= rows).sum()) + int((sizes < rows).sum()) // rows
-    if k <= most:
+    if k <= len(groups) // rows and _fewest_rows(sizes, k) >= rows:
         return
+    fewer = range(min(k - 1, len(groups) // rows), MIN_FOLDS - 1, -1)
+    most = next((folds for folds in fewer if _fewest_rows(sizes, folds) >= rows), 0)
     parted = f" in {len(sizes)} groups, which folds never part" if len(sizes) < len(groups) else ""
     wants = "a row" if rows == 1 else f"{rows} rows"
     advice = f"use at most {most}" if most >= MIN_FOLDS else "give more items"
     raise InputError(
         f"{k} folds of {len(groups)} items{parted}: each fold needs at least {wants}; {advice}"
     )
+
+
+def _fewest_rows(sizes: NDArray[np.int64], k: int) -> int:
+    """Return the rows of the smallest fold that :func:`assign_folds` makes, which the seed does not change."""
+    loads = [0] * k
+    for size in sorted(sizes.tolist(), reverse=True):
+        heapq.heapreplace(loads, loads[0] + size)
+    return loads[0]
 
 
 def assign_folds(

@@ -91,3 +91,33 @@ def test_too_many_folds_are_one_short_line(
     with pytest.raises(InputError) as refused:
         check_folds(groups, k, rows)
     assert str(refused.value) == message
+
+
+@settings(deadline=None)
+@given(groups=GROUPS, k=st.integers(2, 8), rows=st.integers(1, 6), seed=st.integers(0, 9))
+def test_folds_are_refused_exactly_where_one_would_hold_too_few_rows(
+    groups: list[str], k: int, rows: int, seed: int
+) -> None:
+    """Small groups together fill a fold, however many rows it needs; what is advised is let through."""
+
+    def fits(folds: int) -> bool:
+        counts = (
+            np.bincount(assign_folds(groups, folds, seed)) if folds <= len(set(groups)) else [0]
+        )
+        return min(counts) >= rows
+
+    if fits(k):
+        check_folds(groups, k, rows)
+        return
+    with pytest.raises(InputError) as refused:
+        check_folds(groups, k, rows)
+    advised = str(refused.value).rpartition("use at most ")[2]
+    if advised.isdigit():
+        assert fits(int(advised))
+        check_folds(groups, int(advised), rows)
+    else:
+        assert not any(fits(folds) for folds in range(2, k))
+
+
+def test_groups_of_two_and_three_rows_fill_folds_of_four() -> None:
+    check_folds([*"aabbccddd"], 2, 4)
