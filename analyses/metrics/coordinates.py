@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 _NO_VARIANCE = 1e-12
@@ -40,15 +43,21 @@ def centred_units(layer: Tensor) -> Tensor:
     return (X - X.mean(dim=0)) * varies
 
 
-def split_rows(rows: Tensor, train: Tensor, test: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Centre training and held-out rows by the mean of the training rows; None where either do not vary.
+def same_rows(layer: Tensor) -> NDArray[np.int64]:
+    """Return a number for each row, the same where two are one and the same vector: (n,).
 
-    Held-out rows do not vary where all are one and the same vector.
+    Of the layer as it is given: in other coordinates rounding tells equal rows apart.
     """
+    rows = layer.detach().cpu().to(torch.float64).numpy() + 0.0  # -0 is 0
+    seen: dict[bytes, int] = {}
+    numbers = [seen.setdefault(hashlib.blake2b(row.tobytes()).digest(), len(seen)) for row in rows]
+    return np.array(numbers, dtype=np.int64)
+
+
+def split_rows(rows: Tensor, train: Tensor, test: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Centre training and held-out rows by the mean of the training rows; None where the training rows do not vary."""
     inner, outer = rows[train], rows[test]
     mean = inner.mean(dim=0)
-    if len(outer) > 1 and bool((outer == outer[0]).all()):
-        return None
     limit = _NO_VARIANCE * torch.linalg.vector_norm(inner)
     inner = inner - mean
     if float(torch.linalg.vector_norm(inner)) <= float(limit):

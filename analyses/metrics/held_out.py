@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import numpy as np
 import torch
 
+from analyses.metrics.coordinates import same_rows
 from analyses.metrics.folds import MIN_FOLDS, check_folds, folds_of
 from analyses.metrics.inputs import check_groups, check_layers
 from analyses.metrics.metric import SYMMETRIC, Direction, MetricMap, asked
@@ -45,7 +46,10 @@ class Method(Protocol[Reduced, Staged, Prepared]):
         ...
 
     def prepare(self, staged: Staged, train: Tensor, test: Tensor) -> Prepared | None:
-        """Fit to the rows ``train`` what needs no other layer; None where they or ``test`` have no variance."""
+        """Fit to the rows ``train`` what needs no other layer; None where that cannot be, or ``test`` be scored.
+
+        Several rows that are all one vector, in ``train`` or ``test``, do not come here.
+        """
         ...
 
     def score(self, one: Prepared, others: Sequence[Prepared]) -> Tensor:
@@ -88,19 +92,26 @@ def held_out_map(
     assigned = folds_of(groups, rows, folds, seed)
     device = vision[0].device
     orders = [np.arange(rows), *(() if permutations is None else permutations)]
-    left = [method.reduce(layer) for layer in vision]
-    right = [method.reduce(layer) for layer in language]
+    left = [(method.reduce(layer), same_rows(layer)) for layer in vision]
+    right = [(method.reduce(layer), same_rows(layer)) for layer in language]
     scores = np.full((len(orders), len(left), len(right), folds), np.nan)
     steps, done = folds * len(orders) * len(left), 0
     for fold in range(folds):
         held = assigned == fold
         split = np.flatnonzero(~held), np.flatnonzero(held)
         train, test = (torch.from_numpy(part).to(device) for part in split)
-        ones = [method.prepare(method.stage(one, train), train, test) for one in left]
-        staged = [method.stage(other, train) for other in right]
+        ones = [
+            method.prepare(method.stage(one, train), train, test) if _vary(same, split) else None
+            for one, same in left
+        ]
+        staged = [(method.stage(other, train), same) for other, same in right]
         for k, order in enumerate(orders):
-            moved = [torch.from_numpy(order[part]).to(device) for part in split]
-            others = [method.prepare(other, moved[0], moved[1]) for other in staged]
+            parts = [order[part] for part in split]
+            moved = [torch.from_numpy(part).to(device) for part in parts]
+            others = [
+                method.prepare(other, moved[0], moved[1]) if _vary(same, parts) else None
+                for other, same in staged
+            ]
             usable = [other for other in others if other is not None]
             at = [j for j, other in enumerate(others) if other is not None]
             for i, one in enumerate(ones):
@@ -112,3 +123,8 @@ def held_out_map(
     means = scores.mean(axis=3)
     null = None if permutations is None else means[1:]
     return {"symmetric": MetricMap(means[0], scores[0], null=null, facts=facts or {})}
+
+
+def _vary(same: NDArray[np.int64], parts: Sequence[NDArray[np.int64]]) -> bool:
+    """Whether the rows of each part are several vectors; of a single row nothing can be told."""
+    return all(len(rows) < 2 or (same[rows] != same[rows[0]]).any() for rows in parts)  # noqa: PLR2004

@@ -182,3 +182,20 @@ def test_main_axes_are_those_of_the_singular_value_decomposition(shape: tuple[in
         axes = main_axes(X, most, variance).numpy()
         assert axes.shape == (shape[1], count)
         np.testing.assert_allclose(np.abs(Vh[:count] @ axes), np.eye(count), atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["procrustes", "cca", "svcca", "pwcca", "soft-matching"])
+@pytest.mark.parametrize("constant", ["held-out", "training"])
+def test_rows_that_are_all_one_vector_have_no_score_however_wide_the_layer(
+    name: str, constant: str
+) -> None:
+    """In other coordinates rounding tells equal rows apart: r of that is noise, not a score."""
+    wide, other = layer(3 * N, 1), layer(3 * N, 2)
+    held = folds_of(None, N, FOLDS, 0) == 0
+    rows = held if constant == "held-out" else ~held
+    wide[torch.from_numpy(rows)] = wide[int(np.flatnonzero(rows)[0])].clone()
+    whole = METRICS[name].compute([wide, other], [other], folds=FOLDS)["symmetric"]
+    assert whole.fold_scores is not None
+    assert np.isnan(whole.fold_scores[0, 0, 0])
+    assert np.isfinite(whole.fold_scores[0, 0, 1:]).all() == (constant == "held-out")
+    assert np.isfinite(whole.fold_scores[1]).all()
