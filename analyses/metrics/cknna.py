@@ -4,6 +4,10 @@ From Huh, Cheung, Wang and Isola, "The Platonic Representation Hypothesis", ICML
 published code has it: the cosines of both layers are kept where j is among the k nearest neighbours of i in both,
 and the unbiased HSIC of what is kept (Song, Smola, Gretton, Bedo and Borgwardt, JMLR 13, 2012, eq. 5) is divided by
 the root of that of each layer with itself.
+
+That quotient is 1 for a layer with itself, but no correlation: the unbiased HSIC is no inner product of what is kept
+(with few items and neighbours it may be negative of a layer with itself, and above the root of the two in between), so
+that scores a little beyond 1 come about where items are few, such as within a fold.
 """
 
 from __future__ import annotations
@@ -86,6 +90,7 @@ def cknna(
     if n < FEWEST:
         raise InputError(f"{n} items: CKNNA needs at least {FEWEST}")
     candidates = Candidates.of(groups, n, k)
+    candidates.check(permutations)
     V, L = len(vision), len(language)
     step = Steps(progress, V + L - (-n // rows_a_block(n, 5 * L, block_bytes)))
 

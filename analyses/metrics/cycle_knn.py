@@ -31,6 +31,37 @@ _NEVER = -100.0
 """Logarithm of the chance of staying away where it is none: exp of it is nothing even in float64 sums."""
 
 
+def cycle_knn_ways(
+    vision: Sequence[Tensor],
+    language: Sequence[Tensor],
+    *,
+    ways: Sequence[str] = ("vision", "language"),
+    k: int = 10,
+    groups: Sequence[object] | None = None,
+    parts: NDArray[np.int64],
+    permutations: NDArray[np.int64] | None = None,
+    block_bytes: int = BLOCK_BYTES,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]]:
+    """Score as :func:`cycle_knn` does, one way ``out`` after another; neighbours are found once."""
+    n = check_layers(vision, language)
+    candidates = Candidates.of(groups, n, k)
+    candidates.check(permutations)
+    V, L = len(vision), len(language)
+    step = Steps(progress, V + L - len(ways) * (-n // rows_a_block(n, L, block_bytes)))
+
+    def edges(layers: Sequence[Tensor]) -> list[Edges]:
+        return [
+            step.after(neighbourhoods(layer, k, candidates, block_bytes).edges) for layer in layers
+        ]
+
+    ours, theirs = edges(vision), edges(language)
+    part = torch.from_numpy(parts).to(vision[0].device)
+    return [
+        _there_and_back(ours, theirs, out, part, permutations, block_bytes, step) for out in ways
+    ]
+
+
 def cycle_knn(
     vision: Sequence[Tensor],
     language: Sequence[Tensor],
@@ -66,20 +97,36 @@ def cycle_knn(
     part_scores : (V, L, parts) array
     null : (K, V, L) array or None
     """
-    n = check_layers(vision, language)
-    candidates = Candidates.of(groups, n, k)
-    V, L = len(vision), len(language)
-    step = Steps(progress, V + L - (-n // rows_a_block(n, L, block_bytes)))
+    [found] = cycle_knn_ways(
+        vision,
+        language,
+        ways=[out],
+        k=k,
+        groups=groups,
+        parts=parts,
+        permutations=permutations,
+        block_bytes=block_bytes,
+        progress=progress,
+    )
+    return found
 
-    def edges(layer: Tensor, *, reverse: bool) -> Edges:
-        found = step.after(neighbourhoods(layer, k, candidates, block_bytes).edges)
-        return found.reverse() if reverse else found
 
+def _there_and_back(
+    ours: Sequence[Edges],
+    theirs: Sequence[Edges],
+    out: str,
+    part: Tensor,
+    permutations: NDArray[np.int64] | None,
+    block_bytes: int,
+    step: Steps,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
+    n, sizes = len(part), part.bincount()
     # The step back is looked up at the item that it must lead to, so that a block holds all ways of its items.
-    ours = [edges(layer, reverse=out == "language") for layer in vision]
-    theirs = [edges(layer, reverse=out == "vision") for layer in language]
-    part = torch.from_numpy(parts).to(vision[0].device)
-    sizes = part.bincount()
+    if out == "vision":
+        theirs = [layer.reverse() for layer in theirs]
+    else:
+        ours = [layer.reverse() for layer in ours]
+    V, L = len(ours), len(theirs)
     totals = torch.zeros((V, len(sizes), L), dtype=torch.float64, device=part.device)
     null = totals.new_zeros((0 if permutations is None else len(permutations), V, L))
     for view in views([theirs], n, permutations, block_bytes, step, _log_away):

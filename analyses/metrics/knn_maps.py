@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from analyses.metrics.cknna import cknna
-from analyses.metrics.cycle_knn import cycle_knn
+from analyses.metrics.cycle_knn import cycle_knn_ways
 from analyses.metrics.folds import folds_of
 from analyses.metrics.inputs import check_layers
 from analyses.metrics.metric import BOTH, SYMMETRIC, Direction, Metric, MetricMap, asked
@@ -85,25 +85,20 @@ def cycle_knn_maps(
     """
     parts = folds_of(groups, check_layers(vision, language), folds, seed)
     wanted = asked(directions, BOTH)
-    maps: dict[str, MetricMap] = {}
-    for index, direction in enumerate(wanted):
-
-        def told(done: int, total: int, before: int = index) -> None:
-            if progress is not None:
-                progress(before * total + done, len(wanted) * total)
-
-        scores, within, null = cycle_knn(
-            vision,
-            language,
-            out=direction.partition("->")[0],
-            k=k,
-            groups=groups if exclude_group == "yes" else None,
-            parts=parts,
-            permutations=permutations,
-            progress=told,
-        )
-        maps[direction] = MetricMap(scores, fold_scores=within, null=null, facts={"k": k})
-    return maps
+    found = cycle_knn_ways(
+        vision,
+        language,
+        ways=[direction.partition("->")[0] for direction in wanted],
+        k=k,
+        groups=groups if exclude_group == "yes" else None,
+        parts=parts,
+        permutations=permutations,
+        progress=progress,
+    )
+    return {
+        direction: MetricMap(scores, fold_scores=within, null=null, facts={"k": k})
+        for direction, (scores, within, null) in zip(wanted, found, strict=True)
+    }
 
 
 def cknna_maps(
@@ -183,7 +178,10 @@ CKNNA = Metric(
     invariances=_INVARIANCES,
     source=f"{_SOURCE}; Song et al., JMLR 13, 2012, eq. 5",
     directional=False,
-    bias="About k / (n - 1) on independent data.",
+    bias=(
+        "About k / (n - 1) on independent data. 1 is a layer with itself and no bound: of eight items scores up to "
+        "1.25 come about."
+    ),
     correction="permutation",
     compute=cknna_maps,
     parameters={"k": K, "exclude_group": EXCLUDE_GROUP},

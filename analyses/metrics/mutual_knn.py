@@ -98,6 +98,7 @@ def mutual_knn(
     """
     n = check_layers(vision, language)
     candidates = Candidates.of(groups, n, k)
+    candidates.check(permutations)
     V, L = len(vision), len(language)
     step = Steps(progress, V + L - (-n // rows_a_block(n, L, block_bytes)))
 

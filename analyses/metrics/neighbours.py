@@ -10,6 +10,7 @@ import torch
 
 from analyses.metrics.gram import gram, unit
 from analyses.metrics.inputs import check_groups
+from analyses.metrics.pairs import check_keeps
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
@@ -117,6 +118,12 @@ class Candidates:
                 f"{int(counts.min())} candidates that every item has outside its own group"
             )
         return cls(member, counts)
+
+    def check(self, permutations: NDArray[np.int64] | None) -> None:
+        """Check that no permutation parts a group, whose rows would then be each other's candidates."""
+        member = torch.from_numpy(self.member)
+        for order in [] if permutations is None else torch.from_numpy(permutations):
+            check_keeps(member, order)
 
 
 def neighbourhoods(

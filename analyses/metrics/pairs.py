@@ -88,7 +88,12 @@ class Pairs:
 
 
 def products(vision: Tensor, language: Tensor) -> Tensor:
-    """Return the products of (V, P) and (L, P) float32 vectors, summed in float64 over blocks: (V, L)."""
+    """Return the products of (V, P) and (L, P) float32 vectors, summed in float64 over blocks: (V, L).
+
+    NaN where there are no pairs.
+    """
+    if not vision.shape[1]:
+        return vision.new_full((len(vision), len(language)), torch.nan, dtype=torch.float64)
     total = torch.zeros((len(vision), len(language)), dtype=torch.float64, device=vision.device)
     for pairs in _blocks(vision):
         total += vision[:, pairs] @ language[:, pairs].T
@@ -119,8 +124,7 @@ def permuted_products(
     at[pairs.columns * n + pairs.rows] = numbers
     for given in permutations:
         order = torch.from_numpy(given).to(vision.device)
-        if not _keeps(pairs.groups, order):
-            raise InputError("a permutation parts the rows of a group: permute whole groups")
+        check_keeps(pairs.groups, order)
         if not swap:
             order = order.argsort()
         met = at[order[pairs.rows] * n + order[pairs.columns]]
@@ -130,11 +134,23 @@ def permuted_products(
         yield total.T if swap else total
 
 
-def _keeps(groups: Tensor, order: Tensor) -> bool:
-    """Whether rows of one group stay in one group, and no others join them."""
+def check_keeps(groups: Tensor, order: Tensor) -> None:
+    """Check that under a permutation rows of one group stay in one group, and no others join them.
+
+    Parameters
+    ----------
+    groups : (n,) int64 tensor
+        The group of each row, numbered without gaps.
+    order : (n,) int64 tensor
+
+    Raises
+    ------
+    InputError
+    """
     count = int(groups.max()) + 1
     meetings = (groups * count + groups[order]).sort().values
-    return int((meetings.diff() > 0).sum()) + 1 == count
+    if int((meetings.diff() > 0).sum()) + 1 != count:
+        raise InputError("a permutation parts the rows of a group: permute whole groups")
 
 
 def _blocks(vectors: Tensor) -> Iterator[slice]:

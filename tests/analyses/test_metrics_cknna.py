@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analyses.metrics import METRICS
 from analyses.metrics.cknna import cknna
 from vdb.errors import InputError
 
@@ -88,3 +89,27 @@ def test_a_layer_of_one_vector_has_no_score() -> None:
 def test_three_items_are_too_few() -> None:
     with pytest.raises(InputError, match="3 items: CKNNA needs at least 4"):
         cknna(related(3, [2], 0), related(3, [2], 1), k=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(8, 30), k=st.integers(1, 5), seed=st.integers(0, 999))
+def test_a_layer_with_itself_is_one_and_others_are_no_more_bounded_than_said(
+    n: int, k: int, seed: int
+) -> None:
+    X, Y = related(n, [6, 9], seed)
+    own = cknna([X], [3 * X], k=k)[0][0, 0]
+    assert np.isnan(own) or own == pytest.approx(1, abs=1e-4)
+    there, back = cknna([X], [Y], k=k)[0], cknna([Y], [X], k=k)[0]
+    np.testing.assert_allclose(there, back, atol=1e-6)
+
+
+def test_one_is_no_bound() -> None:
+    """Nor is it said to be: HSIC of what neighbours keep is no inner product."""
+    highest = 0.0
+    for seed in range(60):
+        generator = torch.Generator().manual_seed(seed)
+        X = torch.randn(8, 5, generator=generator)
+        near = X + 0.6 * torch.randn(8, 5, generator=generator)
+        highest = max(highest, float(np.nan_to_num(cknna([X], [near], k=3)[0][0, 0])))
+    assert 1 < highest < 1.3
+    assert "no bound" in METRICS["cknna"].bias

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analyses.metrics import METRICS
 from analyses.metrics.cycle_knn import cycle_knn
+from analyses.metrics.neighbours import Neighbourhoods, neighbourhoods
+from vdb.errors import InputError
 
 
 def related(n: int, widths: list[int], seed: int) -> list[torch.Tensor]:
@@ -80,3 +85,35 @@ def test_ties_on_the_way_out_are_drawn_independently() -> None:
     parts = np.zeros(12, dtype=np.int64)
     scores, _, _ = cycle_knn([torch.ones(12, 3)], [X], k=3, parts=parts)
     assert scores[0, 0] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mutual-knn", "cycle-knn", "cknna"])
+def test_a_permutation_that_parts_a_group_is_refused(name: str) -> None:
+    vision, language = related(12, [5, 6], 0)
+    groups, parting = [str(i // 2) for i in range(12)], np.roll(np.arange(12), 1)[None]
+    with pytest.raises(InputError, match="parts the rows of a group"):
+        METRICS[name].compute(
+            [vision], [language], groups=groups, permutations=parting, folds=2, k=2
+        )
+
+
+def test_neighbours_are_found_once_for_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+
+    def counted(*args: Any) -> Neighbourhoods:
+        found.append(args)
+        return neighbourhoods(*args)
+
+    monkeypatch.setattr("analyses.metrics.cycle_knn.neighbourhoods", counted)
+    vision, language = related(20, [5, 6], 0), related(20, [4, 3, 7], 1)
+    told: list[tuple[int, int]] = []
+    both = METRICS["cycle-knn"].compute(
+        vision, language, k=3, folds=2, progress=lambda *step: told.append(step)
+    )
+    assert len(found) == 5
+    assert told[-1][0] == told[-1][1] == len(told)
+    parts = np.zeros(20, dtype=np.int64)
+    for out in ("vision", "language"):
+        [direction] = [way for way in both if way.startswith(out)]
+        alone = cycle_knn(vision, language, out=out, k=3, parts=parts)[0]
+        np.testing.assert_array_equal(both[direction].scores, alone)

@@ -141,3 +141,13 @@ def test_a_fold_is_ranked_among_its_own_items() -> None:
         own = np.ix_(assigned == fold, assigned == fold)
         expected = spearmanr(squareform(left[own]), squareform(right[own]))[0]
         assert found[fold] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_fold_without_pairs_has_no_score() -> None:
+    """A fold that one group fills holds no two items of different groups: that is no score, not a score of 0."""
+    vision, language = related(12, [5, 6], 0)
+    groups = [*"aaaaaa", *"bcdefg"]
+    found = rsa([vision], [language], folds=2, groups=groups)["symmetric"]
+    assert found.fold_scores is not None
+    assert np.isnan(found.fold_scores).sum() == 1
+    assert np.isfinite(found.scores).all()
