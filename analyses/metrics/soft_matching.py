@@ -50,7 +50,8 @@ _ITERATIONS: Final = 10_000_000  # of the network simplex, which ends by itself 
 class Profiles:
     """One layer in one fold: centred units of length 1, (n_train, units) and (n_test, units) float64.
 
-    Units that do not vary over the training rows are left out; one that does not over the held-out rows is 0 there.
+    A unit that does not vary over the training rows is 0 in both: it takes its share of the mass and earns nothing.
+    One that does not over the held-out rows is 0 there.
     """
 
     train: Tensor
@@ -66,13 +67,22 @@ class SoftMatching:
     rows_a_fold: int = 2
 
     def reduce(self, layer: Tensor) -> Tensor:
-        """Draw units: the same of every layer of one width, as blocks of one model write into the same units."""
+        """Take the units that vary at all, of those drawn."""
+        return layer.detach()[:, self.chosen(layer)].to(torch.float64)
+
+    def chosen(self, layer: Tensor) -> Tensor:
+        """Draw units, the same of every layer of one width, as blocks of one model write into the same units.
+
+        Those that are the same for every item are left out: (units,) int64.
+        """
         width = layer.shape[1]
-        if not 0 < self.units < width:
-            return layer.detach().to(torch.float64)
-        drawn = np.random.default_rng([self.seed, width]).choice(width, self.units, replace=False)
-        chosen = torch.from_numpy(np.sort(drawn)).to(layer.device)
-        return layer.detach()[:, chosen].to(torch.float64)
+        drawn = np.arange(width)
+        if 0 < self.units < width:
+            rng = np.random.default_rng([self.seed, width])
+            drawn = np.sort(rng.choice(width, self.units, replace=False))
+        low, high = layer.detach().aminmax(dim=0)
+        units = torch.from_numpy(drawn).to(layer.device)
+        return units[(low != high)[units]]
 
     def stage(self, reduced: Tensor, train: Tensor) -> Tensor:  # noqa: ARG002 - the protocol's
         """Leave the layer as it is: profiles depend on the rows alone."""
@@ -82,10 +92,9 @@ class SoftMatching:
         """Centre the units and scale them to length 1, over training and held-out rows apart."""
         inner, outer = staged[train], staged[test]
         varies = inner.amax(dim=0) != inner.amin(dim=0)
-        inner, outer = inner[:, varies], outer[:, varies]
-        if not outer.numel() or bool((outer.amax(dim=0) == outer.amin(dim=0)).all()):
+        if not bool((varies & (outer.amax(dim=0) != outer.amin(dim=0))).any()):
             return None
-        return Profiles(_unit_profiles(inner), _unit_profiles(outer))
+        return Profiles(_unit_profiles(inner), _unit_profiles(outer) * varies)
 
     def score(self, one: Profiles, others: Sequence[Profiles]) -> Tensor:
         """Match on the training rows, correlate on the held-out rows: a transport a pair."""
@@ -162,13 +171,13 @@ def soft_matching_maps(
 ) -> dict[str, MetricMap]:
     """Compute the map: the held-out mean correlation of matched units, mean over folds; see the module."""
     check_layers(vision, language)
-    layers = [*vision, *language]
-    if len({min(units or layer.shape[1], layer.shape[1]) for layer in layers}) > 1:
+    layers, method = [*vision, *language], SoftMatching(units, seed)
+    if len({len(method.chosen(layer)) for layer in layers} - {0}) > 1:
         _pot()  # before any work
     constant = sum(int((layer.amax(dim=0) == layer.amin(dim=0)).sum()) for layer in layers)
     sampled = sum(0 < units < layer.shape[1] for layer in layers)
     return held_out_map(
-        SoftMatching(units, seed),
+        method,
         vision,
         language,
         groups=groups,

@@ -114,6 +114,21 @@ def test_units_that_do_not_vary_are_left_out_and_counted() -> None:
     assert found.facts["dropped units that never vary, summed over layers"] == 3
 
 
+def test_a_unit_silent_in_training_earns_nothing_and_needs_no_other_transport(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between layers of one width a permutation is enough in every fold, whichever units vary there."""
+    monkeypatch.setitem(sys.modules, "ot", None)
+    X, Y = layer(6, 1), layer(6, 2)
+    X[torch.from_numpy(folds_of(None, N, FOLDS, 0) != 1), 0] = 0.5
+    silent = fold_scores(X, Y)
+    assert np.isfinite(silent).all()
+    # In fold 1 the other five units are matched, and the sixth share of the mass has no correlation.
+    assert fold_scores(X, X)[1] == pytest.approx(5 / 6)
+    with pytest.raises(InputError, match="needs POT"):
+        fold_scores(torch.cat([X, torch.full((N, 1), 2.0)], dim=1), layer(7, 3))
+
+
 def test_the_null_is_the_map_of_permuted_rows() -> None:
     vision, language = [layer(5, 1), layer(9, 2)], [layer(7, 3), layer(9, 4)]
     permutations = group_permutations(range(N), 3, 0)
