@@ -51,9 +51,7 @@ def _table(ratios: list[Ratio]) -> Table:
     for r in ratios:
         goal = "" if r.goal is None else f"{'≥' if r.at_least else '≤'} {r.goal:g}"
         reached = "" if r.goal is None else "yes" if r.reached else "no"
-        table.add_row(
-            r.name, f"{r.value:.2f}", f"{r.low:.2f} to {r.high:.2f}", goal, reached, r.bound
-        )
+        table.add_row(r.name, f"{r.value:.2f}", r.quartiles, goal, reached, r.bound)
     return table
 
 

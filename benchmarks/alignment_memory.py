@@ -45,7 +45,7 @@ def main(quick: bool = False) -> list[Ratio]:
         f"  {many - few} items more take {grown:.0f} MB more: {1e6 * grown / (many - few):.0f} B each"
     )
     name = f"peak memory in GB of the map of {many} items, 3 x 512 by 3 x 384, streamed"
-    ratio = Ratio(name, value, value, value, GOAL, "ids, moments and three blocks of rows")
+    ratio = Ratio(name, value, goal=GOAL, bound="ids, moments and three blocks of rows")
     print(ratio)
     return [ratio]
 

@@ -74,8 +74,10 @@ PER_PAIR: dict[str, Callable[[Tensor, Tensor], float]] = {
 }
 
 
-def against_pairs(name: str, vision: list[Tensor], language: list[Tensor], cells: int) -> Ratio:
-    """Measure how much less CPU the map takes than the same scores, in the same precision, pair by pair."""
+def against_pairs(
+    name: str, vision: list[Tensor], language: list[Tensor], cells: int
+) -> list[Ratio]:
+    """Measure how much less CPU the map takes than the same scores pair by pair, in float64 as here and in float32."""
     compute = METRICS[name].compute
     maps = compute(vision, language)
     mine = cpu_seconds(lambda: compute(vision, language))
@@ -93,15 +95,17 @@ def against_pairs(name: str, vision: list[Tensor], language: list[Tensor], cells
             theirs_single += time.process_time() - start
     pairs = len(vision) * len(language)
     theirs, theirs_single = (seconds * pairs / cells for seconds in (theirs, theirs_single))
-    single = f", or {theirs_single:.0f} CPU s in float32" if theirs_single else ""
     print(
         f"{TITLES[name]} map {len(vision)} x {len(language)}, N={ROWS}: {mine:.1f} CPU s with the scores of 5 folds; "
-        f"pair by pair without them {theirs:.0f} CPU s in float64{single} ({cells} of {pairs} pairs measured, the "
+        f"pair by pair without them {theirs:.0f} CPU s in float64 ({cells} of {pairs} pairs measured, the "
         f"rest in proportion); largest difference of a score {worst:.1e}"
     )
-    value = theirs / mine
     title = f"{TITLES[name]}: pair by pair against the map (CPU)"
-    return Ratio(title, value, value, value, goal=20, bound=BOUNDS[name], at_least=True)
+    found = [Ratio(title, theirs / mine, goal=20, bound=BOUNDS[name], at_least=True)]
+    if theirs_single:
+        title = f"{TITLES[name]}: pair by pair in float32 against the map in float64 (CPU)"
+        found.append(Ratio(title, theirs_single / mine))
+    return found
 
 
 def against_grams(name: str, vision: list[Tensor], language: list[Tensor], repeats: int) -> Ratio:
@@ -146,7 +150,7 @@ def main(quick: bool = False) -> list[Ratio]:
         with threadpool_limits(1):
             for name in PER_PAIR:
                 found += [
-                    against_pairs(name, vision, language, cells=2 if quick else 6),
+                    *against_pairs(name, vision, language, cells=2 if quick else 6),
                     against_grams(name, vision, language, repeats=3),
                     null_against_map(name, vision, language, repeats=2),
                 ]

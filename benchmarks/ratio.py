@@ -21,8 +21,8 @@ class Ratio:
         What against what.
     value : float
         The median of the paired ratios.
-    low, high : float
-        Their quartiles.
+    low, high : float, optional
+        Their quartiles; none of a single measurement.
     goal : float, optional
         What it should be: at most this, or at least where ``at_least``.
     bound : str
@@ -32,8 +32,8 @@ class Ratio:
 
     name: str
     value: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
     goal: float | None = None
     bound: str = ""
     at_least: bool = False
@@ -46,10 +46,18 @@ class Ratio:
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
     def __str__(self) -> str:
-        text = f"{self.name}: {self.value:.2f} (quartiles {self.low:.2f} to {self.high:.2f}"
+        said = [f"quartiles {self.quartiles}" if self.quartiles else "measured once"]
         if self.goal is not None:
-            text += f"; goal {'at least' if self.at_least else 'at most'} {self.goal:g}"
-        return text + ")" + (f"; {self.bound}" if self.bound else "")
+            said.append(f"goal {'at least' if self.at_least else 'at most'} {self.goal:g}")
+        text = f"{self.name}: {self.value:.2f} ({'; '.join(said)})"
+        return text + (f"; {self.bound}" if self.bound else "")
+
+    @property
+    def quartiles(self) -> str:
+        """The quartiles as text; empty where there are none, as of a single measurement, given or not."""
+        if self.low is None or self.high is None or self.low == self.high:
+            return ""
+        return f"{self.low:.2f} to {self.high:.2f}"
 
 
 def interleaved(
