@@ -188,6 +188,12 @@ def match(
     pairs, unmatched = stored_pairs(
         db, vision, language, datasets, vision_variants, language_variants
     )
+    return rows_of(pairs, captions, unmatched)
+
+
+def rows_of(pairs: pl.DataFrame, captions: Captions, unmatched: int) -> Matched:
+    """Make the rows of an alignment of the pairs that :func:`stored_pairs` read."""
+    check_choice("choice of captions", captions, get_args(Captions))
     groups = pair_groups(pairs)
     content = hashlib.sha256(json.dumps(pairs.rows()).encode()).hexdigest()
     if captions == "all":

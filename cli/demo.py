@@ -130,11 +130,15 @@ def _world(output: Path, scenes: int, concepts: int, seed: int) -> Database:
 
 
 def _ingest(db: Database, watch: Progress) -> None:
-    """Run both models over all items, their twins too; and the trained ones over altered scenes."""
+    """Run both models and their twins over all items; over altered scenes what the claim about them needs."""
     for space, model in _MODELS.items():
-        _one(db, model, space, watch)
-        _one(db, model, TWINS[space], watch, random_init=0)
-        _one(db, model, space, watch, variants=VARIANTS[space], datasets=["scenes"])
+        for name, start in ((space, None), (TWINS[space], 0)):
+            _one(db, model, name, watch, random_init=start)
+            if name in VARIANTS:
+                altered = VARIANTS[name]
+                _one(
+                    db, model, name, watch, random_init=start, variants=altered, datasets=["scenes"]
+                )
 
 
 def _one(

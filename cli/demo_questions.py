@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 VISION, LANGUAGE = "demo-vision", "demo-language"
 TWINS = {VISION: f"{VISION}-random", LANGUAGE: f"{LANGUAGE}-random"}
 
+_IMAGES = ["grayscale", "hue", "patch-shuffle:grid=4", "object-removed", "stuff-only"]
 VARIANTS = {
-    VISION: ["grayscale", "hue", "patch-shuffle:grid=4", "object-removed", "stuff-only"],
+    VISION: _IMAGES,
+    TWINS[VISION]: _IMAGES,
     LANGUAGE: ["scrambled", "nouns-only:tagger=demo"],
 }
-"""Of the scenes, run through the trained models."""
+"""Of the scenes, by the space they are run into; captions have no alteration of looks that a twin could answer for."""
 
 _PAIRS = list(product((VISION, TWINS[VISION]), (LANGUAGE, TWINS[LANGUAGE])))
 
@@ -27,8 +29,9 @@ def ask(db: Database, seed: int, watch: Progress) -> None:
     for vision, language in _PAIRS:
         _alignment(db, vision, language, seed, watch)
         _exemplar_avg(db, vision, language, seed, watch)
-    _perturbation(db, seed, watch)
     for vision, language in _PAIRS[:3]:  # the twin of one side at a time
+        _perturbation(db, vision, language, seed, watch)
+    for vision, language in _PAIRS[:3]:
         _forced_choice(db, vision, language, seed, watch)
 
 
@@ -81,18 +84,20 @@ def _exemplar_avg(db: Database, vision: str, language: str, seed: int, watch: Pr
     )
 
 
-def _perturbation(db: Database, seed: int, watch: Progress) -> None:
+def _perturbation(db: Database, vision: str, language: str, seed: int, watch: Progress) -> None:
     from analyses.perturbation import perturbation
 
-    spaces = ["--vision", VISION, "--language", LANGUAGE]
+    spaces = ["--vision", vision, "--language", language]
     command = ["vdb", "analyze", "perturbation", *spaces, "--db", db.uri, "--dataset", "scenes"]
+    whole = _trained(vision, language)
     perturbation(
         db,
-        VISION,
-        LANGUAGE,
+        vision,
+        language,
+        maps=whole,
         datasets=["scenes"],
         seed=seed,
-        command=shlex.join(command),
+        command=shlex.join(command if whole else [*command, "--no-maps"]),
         progress=watch,
     )
 

@@ -43,6 +43,7 @@ def perturbation(
     metric: str = "linear-predictivity",
     vision_layer: int | str | None = None,
     language_layer: int | str | None = None,
+    maps: bool = True,
     captions: Captions = "one",
     datasets: Sequence[str] = (),
     folds: int = 5,
@@ -73,6 +74,8 @@ def perturbation(
     vision_layer, language_layer : int or str, optional
         The cell. Without them the best one of the originals (mean over directions) on half of the groups, and its
         rows are those of the other half; with fewer than 100 groups the last layers.
+    maps : bool
+        Whole maps too, which take most of the time; without them the cell alone.
     captions : {"one", "mean", "all"}
         As in :func:`analyses.alignment.alignment`.
     datasets : sequence of str
@@ -133,6 +136,7 @@ def perturbation(
         "metric": chosen.name,
         "vision_layer": vision_layer,
         "language_layer": language_layer,
+        "maps": maps,
         "captions": captions,
         "datasets": list(datasets),
         "folds": folds,
@@ -148,8 +152,9 @@ def perturbation(
     entered = {**parameters, keep.QUESTION: mark}
     with keep.run(db, NAME, command, entered, seed, kept=kept) as book:
         question = Question(
-            chosen, asked, captions, datasets, folds, seed, device, variants is None, progress
+            chosen, asked, maps, captions, datasets, folds, seed, device, variants is None, progress
         )
         frame = answer(db, sides, base, sets, named, question)
-        book.keep(frame, {"deltas": delta_bars, "maps": delta_heatmaps})
+        pictures = {"deltas": delta_bars} | ({"maps": delta_heatmaps} if maps else {})
+        book.keep(frame, pictures)
     return frame

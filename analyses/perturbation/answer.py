@@ -52,6 +52,7 @@ class Question:
 
     metric: ChosenMetric
     fits: tuple[str, ...]
+    maps: bool
     captions: Captions
     datasets: Sequence[str]
     folds: int
@@ -105,7 +106,7 @@ def answer(
     """
     count = sum(len(one.alterations) for one in sets)
     title = f"{sides[0].name} x {sides[1].name}, {count} variant{'s' if count > 1 else ''}"
-    with question.progress.task(title, 2 + 2 * len(sets)) as task:
+    with question.progress.task(title, 2 + len(sets) * (1 + question.maps)) as task:
         where = _choose(sides, base, named, question)
         sets = _enough(sets, where, question)
         task.advance(1)
@@ -123,7 +124,7 @@ def answer(
         rows = [{**row, **at, "scope": "cell", "cell_rule": where.cell.rule} for row in rows]
         if not any(one.matched.digest == base.digest for one in sets):
             sets = [*sets, Rows(base, (), 0)]  # the floor of the maps is that of all rows
-        for one in sets:
+        for one in sets if question.maps else ():
             rows += _maps(sides, one, base, question)
             task.advance(1)
     return _frame(rows, sides, question)

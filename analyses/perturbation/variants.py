@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
+import numpy as np
 import polars as pl
 
-from analyses.matching import Matched, check_choice, match
+from analyses.matching import Matched, check_choice, match, rows_of, stored_pairs
 from vdb.errors import InputError, NotFoundError
 from vdb.schema import ORIGINAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from analyses.matching import Captions
     from vdb.database import Database
@@ -129,21 +132,45 @@ def row_sets(
     Matched, list of Rows
         Of the originals; of the alterations, in their order.
     """
-    base = match(db, *sides, captions, datasets)
-    found: dict[str, tuple[Matched, list[Alteration]]] = {}
+    pairs, unmatched = stored_pairs(db, *sides, datasets)
+    base = rows_of(pairs, captions, unmatched)
+    held = [_held(space, pairs[space.id_column]) for space in sides]
+    found: dict[bytes, tuple[Matched, list[Alteration]]] = {}
     for one in wanted:
+        there = np.logical_and(
+            *(
+                ids.get(name, _NONE)
+                for ids, name in zip(held, (one.vision, one.language), strict=True)
+            )
+        ) & np.ones(len(pairs), np.bool_)
+        key = there.tobytes()
+        if key in found:
+            found[key][1].append(one)
+            continue
         try:
-            matched = together(db, sides, [one], captions, datasets)
+            matched = base if there.all() else together(db, sides, [one], captions, datasets)
         except InputError as error:
             if skipped is None:
                 raise
             skipped(f"{one.name} is left out: {error}")
             continue
-        found.setdefault(matched.digest, (matched, []))[1].append(one)
+        found[key] = matched, [one]
     return base, [
         Rows(matched, tuple(members), len(base) - len(matched))
         for matched, members in found.values()
     ]
+
+
+_NONE: Final = np.zeros(1, np.bool_)
+
+
+def _held(space: Space, ids: pl.Series) -> dict[str, NDArray[np.bool_]]:
+    """Tell of each variant of a space which of some ids have it: the space is read once for all of them."""
+    rows = space.scan([]).select(space.id_column, "variant").collect()
+    return {
+        str(variant): ids.is_in(part[space.id_column].implode()).to_numpy()
+        for (variant,), part in rows.group_by(["variant"])
+    }
 
 
 def together(

@@ -42,7 +42,7 @@ _RUNS: Final = ("perturbation", "forced-choice", "retrieval", "geometry")
 """Analyses whose rows count items of their own each: there the question is what the run was asked, all of it."""
 
 _WIDE: Final = {
-    "perturbation": (["variants", "altered", "fit"], ["fit"], ["altered", "variant"]),
+    "perturbation": (["variants", "altered", "fit", "maps"], ["fit"], ["altered", "variant"]),
     "forced-choice": (
         ["controls", "strengths", "most", "level", "direction"],
         ["level", "direction", "fit"],

@@ -52,8 +52,8 @@ Variants = Annotated[
 ]
 
 DELTA = (
-    *("level", "variant", "altered", "kind", "fit", "direction", "score_original"),
-    *("score_altered", "delta", "low", "high", "p", "q", "retained", "n", "left_out"),
+    *("level", "variant", "altered", "kind", "fit", "direction", "target", "score_original"),
+    *("score_altered", "delta", "low", "high", "p", "q", "floor", "retained", "n", "left_out"),
 )
 WHERE = ("vision", "language", "metric", "vision_layer", "language_layer", "cell_rule", "seed")
 SELF = ("variant", "metric", "control", "direction", "layer", "score", "low", "high", "n")
@@ -85,6 +85,14 @@ def perturbation(  # noqa: PLR0917 - a command's options
     metric: Metric = LINEAR,
     vision_layer: VisionLayer = None,
     language_layer: LanguageLayer = None,
+    maps: Annotated[
+        bool,
+        typer.Option(
+            "--maps/--no-maps",
+            envvar="VDB_MAPS",
+            help="Whole maps too, which take most of the time; without them one cell alone.",
+        ),
+    ] = True,
     captions: Annotated[
         CaptionsOption,
         typer.Option(
@@ -105,7 +113,10 @@ def perturbation(  # noqa: PLR0917 - a command's options
 ) -> None:
     """Compare alignment under each alteration with that of the originals.
 
-    The table shows one cell; the other formats hold the whole maps too (column scope).
+    The table shows one cell; the other formats hold the whole maps too (column scope). target: what is predicted,
+    original or altered vectors. floor: mismatched pairs of the same altered rows by the same fit. retained: what is
+    left above it, of what the originals have above theirs; of an altered target that is fitted again it speaks of
+    another task.
     """
     common.check(style, output, picture)
     import vdb
@@ -123,6 +134,7 @@ def perturbation(  # noqa: PLR0917 - a command's options
         metric=metric,
         vision_layer=common.layer(vision_layer),
         language_layer=common.layer(language_layer),
+        maps=maps,
         captions=captions.value,
         datasets=dataset or (),
         folds=folds,

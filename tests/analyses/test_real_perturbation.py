@@ -55,7 +55,7 @@ def test_scrambled_captions_cost_less_than_shuffled_patches_and_more_than_nothin
 
 
 def test_nothing_collapses_to_mismatched_pairs(frame: pl.DataFrame) -> None:
-    floor = frame.filter(level="control").sort("direction")
+    floor = frame.filter(scope="cell", level="control", fit="refit").sort("direction")
     for variant in (*IMAGES, *TEXTS):
         refit = _of(frame, variant, fit="refit")
         assert (refit["low"] > floor["high"]).all()

@@ -13,6 +13,7 @@ import pytest
 
 import vdb
 from analyses.report import newest, random_twins, report_of, untrained_spaces
+from analyses.report.store import widest
 from vdb import books
 from vdb.recipe import Layer, Recipe
 
@@ -175,7 +176,11 @@ def test_each_setting_has_a_picture_and_a_finding_of_its_own(tmp_path: Path) -> 
     ask(db, 0.25)
     ask(db, 0.5, n=10)
     page = report_of(db, tmp_path / "report.html").read_text(encoding="utf-8")
-    for told in ("linear-predictivity (n 50)", "linear-predictivity (n 10)", "predictivity (r), n 10"):
+    for told in (
+        "linear-predictivity (n 50)",
+        "linear-predictivity (n 10)",
+        "predictivity (r), n 10",
+    ):
         assert told in page
 
 
@@ -281,3 +286,53 @@ def test_captions_stay_text_and_unreadable_images_are_left_out(tmp_path: Path) -
     assert "alert(2)" in page
     versions = json.loads(db.runs().select("versions").collect()["versions"][0])
     assert versions["polars"] in page
+
+
+def alter(
+    db: Database, delta: float, variants: Sequence[str] | None, altered: int = 1, **also: object
+) -> None:
+    """Keep a perturbation of so many alterations, all of one delta."""
+    told = {"vision": "eye", "language": "tongue", "datasets": [], "variants": variants, **also}
+    row = {
+        "scope": "cell",
+        "level": "variant",
+        "vision": "eye",
+        "language": "tongue",
+        "control": "none",
+        "altered": "images",
+        "kind": "semantic",
+        "fit": "refit",
+        "metric": "mutual-knn",
+        "direction": "symmetric",
+        "vision_layer": also.get("vision_layer", 1),
+        "language_layer": 0,
+        "cell_rule": "given",
+        "captions": "one",
+        "folds": 5,
+        "seed": 0,
+        "delta": delta,
+        "low": delta - 0.01,
+        "high": delta + 0.01,
+        "variants": 1,
+        "n": 50,
+    }
+    rows = [{**row, "variant": f"change-{i}"} for i in range(altered)]
+    marks = {"question": f"mark of {delta}", "columns": list(row)}
+    with books.run(db, f"vdb analyze perturbation {delta}", {**told, **marks}, 0) as run_id:
+        db.keep_result("perturbation", pl.DataFrame(rows), run_id)
+
+
+def test_a_narrower_run_replaces_nothing_and_claims_read_the_widest(tmp_path: Path) -> None:
+    db = vdb.open(tmp_path / "study", create=True)
+    alter(db, -0.1, None, 3)
+    alter(db, -0.2, None, 3)
+    alter(db, -0.3, ["change-0"])
+    alter(db, -0.4, None, 2, vision_layer=2)
+    rows = newest(db, "perturbation")
+    assert rows is not None
+    assert rows["delta"].unique().sort().to_list() == [-0.4, -0.3, -0.2]
+    read = widest(rows, "perturbation")
+    assert read.group_by("delta").len().sort("delta").rows() == [(-0.4, 2), (-0.2, 3)]
+    page = report_of(db, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "what alterations cost, mutual-knn (variants change-0, vision layer not given)" in page
+    assert "mutual-knn (variants not given, vision layer 2)" in page
