@@ -98,7 +98,10 @@ def geometry(
     if k < _FEWEST:
         raise InputError(f"k must be at least {_FEWEST} neighbours, not {k}")
     if sample <= k:
-        raise InputError(f"a sample of {sample} items has no {k} neighbours each: give more")
+        raise InputError(
+            f"{k} neighbours of each of a sample of {sample} items: --k must be below --sample, and below the number "
+            "of items"
+        )
     progress = progress or Silent()
     check_datasets(db, datasets)
     asked = [_asked(db, name, layers, variant, datasets, k) for name in dict.fromkeys(spaces)]
@@ -168,7 +171,7 @@ def _asked(
         of = f" of {', '.join(datasets)}" if datasets else ""
         raise InputError(
             f"space {name!r} has {len(ids)} {variant!r} vectors{of}, too few for {k} neighbours each: "
-            "`vdb ingest` more items, or ask for fewer neighbours"
+            "--k must be below their number; ask for fewer neighbours, or `vdb ingest` more items"
         )
     return _Asked(space, list(dict.fromkeys(indices)), ids)
 

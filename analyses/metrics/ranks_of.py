@@ -44,6 +44,16 @@ def ranks(similarities: Tensor, right: Tensor) -> NDArray[np.float64]:
     return found
 
 
+def every_rank(similarities: Tensor) -> NDArray[np.float64]:
+    """Rank every item for every query: (q, g), 1 the first, equals at the mean of their ranks."""
+    count = similarities.shape[1]
+    ordered = similarities.sort(dim=1).values
+    below = torch.searchsorted(ordered, similarities.contiguous())
+    upto = torch.searchsorted(ordered, similarities.contiguous(), right=True)
+    found: NDArray[np.float64] = (count - (below + upto - 1) / 2).to(torch.float64).cpu().numpy()
+    return found
+
+
 def measures(
     found: NDArray[np.float64], weights: NDArray[np.floating] | None = None
 ) -> NDArray[np.float64]:
@@ -85,14 +95,38 @@ def interval(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bound :func:`measures` by a 95 % cluster bootstrap: whole groups are drawn, within each fold.
 
+    Parameters
+    ----------
+    found : (q,) or (D, q) array of ranks
+        Of several draws, their mean is bounded: all share the resamples.
+
     Returns
     -------
     (5,) array, (5,) array
         Low and high.
     """
-    drawn = measures(found, resample_weights(groups, resamples, seed, folds))
+    weights = resample_weights(groups, resamples, seed, folds)
+    drawn = np.mean([measures(one, weights) for one in np.atleast_2d(found)], axis=0)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     return low, high
+
+
+def above_chance(null: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the one-sided p of each of :func:`measures`: (1 + permutations that are as good) / (1 + K).
+
+    Parameters
+    ----------
+    null : (1 + K, q) array of ranks
+        What was found, then what was found under each permutation.
+
+    Returns
+    -------
+    (5,) float64 array
+    """
+    of = np.stack([measures(one) for one in null])
+    of[:, len(CUTS)] *= -1  # a median rank is better the smaller it is
+    reached: NDArray[np.float64] = (of >= of[0] - 1e-12).mean(axis=0)
+    return reached
 
 
 def chance(right: Sequence[int], gallery: Sequence[int]) -> NDArray[np.float64]:

@@ -79,6 +79,14 @@ def _series(row: dict[str, Any]) -> str:
     return f"{row['vision']} {TIMES} {row['language']}"
 
 
+def _searched(row: dict[str, Any]) -> str:
+    """Say how large the galleries are: folds may differ."""
+    low, high = (row.get(name) for name in ("gallery_low", "gallery_high"))
+    if low is None:  # of an older vdb
+        return f"{row['gallery']:.0f}"
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
 def _panel(rows: pl.DataFrame, direction: str, order: Sequence[str]) -> alt.LayerChart:
     data = [
         {
@@ -113,9 +121,10 @@ def _panel(rows: pl.DataFrame, direction: str, order: Sequence[str]) -> alt.Laye
     grey = base.transform_filter("datum.control").mark_bar(size=_BAR * 0.75, style="control")
     first = rows.row(0, named=True)
     where = f"vision {first['vision_layer']}, language {first['language_layer']}"
+    grey_ones = ", then ".join(CONTROLS.get(one, one) for one in order if one != "none")
     said = [
-        f"{where}; {first['n']} queries, {first['gallery']:.0f} to search",
-        "grey: mismatched; tick: random order" if len(order) > 1 else "tick: random order",
+        f"{where}; {first['n']} queries, {_searched(first)} to search",
+        f"grey: {grey_ones}; tick: random order" if grey_ones else "tick: random order",
     ]
     return alt.layer(
         bars.encode(x, colour, tooltip=told),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from analyses.controls import mismatch
-from analyses.metrics.ranks_of import ranks
+from analyses.controls import mismatches
+from analyses.metrics.null import group_permutations
+from analyses.metrics.ranks_of import every_rank, ranks
 from analyses.metrics.ridge_predictions import FitTargets, predict_unseen
 
 if TYPE_CHECKING:
@@ -17,16 +18,46 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from analyses.matching import Matched
-
 DIRECTIONS = ("vision->language", "language->vision")
 
 
 @dataclass(frozen=True, slots=True)
+class Items:
+    """Row i pairs one item of each side.
+
+    Attributes
+    ----------
+    names, contents : list of str
+        Of each row the item, and what it is: items of equal content answer for each other.
+    """
+
+    names: list[str]
+    contents: list[str]
+
+    def first(self) -> list[int]:
+        """Return the first row of each item: an image that stands beside five captions is one item."""
+        found: dict[str, int] = {}
+        for row, name in enumerate(self.names):
+            found.setdefault(name, row)
+        return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
-    """One direction of one control: ranks of every query in every cell, (V, L, q), and what they are out of."""
+    """One direction: ranks of every query in every cell, and what they are out of.
+
+    Attributes
+    ----------
+    ranks : (D, V, L, q) float64 array
+        D is 1, or the draws of a mismatch.
+    null : (1 + K, q) float64 array or None
+        Of the one cell there is: ranks of the right items themselves, then of other groups' under each permutation.
+    groups, folds, right, gallery
+        Of each query: its group, its fold, how many items are right, and how many there are.
+    """
 
     ranks: NDArray[np.float64]
+    null: NDArray[np.float64] | None
     groups: list[str]
     folds: NDArray[np.int64]
     right: NDArray[np.int64]
@@ -35,12 +66,15 @@ class Search:
 
 def search(
     layers: tuple[list[torch.Tensor], list[torch.Tensor]],
-    rows: Matched,
+    items: tuple[Items, Items],
+    groups: Sequence[str],
     assigned: NDArray[np.int64],
     direction: str,
     *,
-    seed: int | None,
-    tell: Callable[[], None],
+    seed: int,
+    draws: int = 0,
+    permutations: int = 0,
+    tell: Callable[[], None] = lambda: None,
 ) -> Search:
     """Rank the right items of every query of every fold, through maps fitted on the other folds.
 
@@ -48,89 +82,124 @@ def search(
     ----------
     layers : (vision layers, language layers)
         Over the rows.
-    rows : Matched
+    items : (Items, Items)
+        Of vision and language.
+    groups : (n,) sequence of str
     assigned : (n,) int64 array
         The fold of each row.
     direction : {"vision->language", "language->vision"}
         What predicts what: queries are of the first.
-    seed : int, optional
-        Of the mismatch, where the map is to be fitted on pairs that do not belong together.
+    seed : int
+    draws : int
+        Fit on pairs that do not belong together, so many times, all of one factorisation.
+    permutations : int
+        Rank the items of other groups, too; of one pair of layers.
     tell : callable
         Told after each source layer and fold.
     """
     forward = direction == "vision->language"
     sources, targets = layers if forward else layers[::-1]
-    captions = ["\n".join(ids) for ids in rows.caption_ids]
-    queries, items = (rows.image_ids, captions) if forward else (captions, rows.image_ids)
-    first, gallery_of = _first(queries), _first(items)
+    queries, found_in = items if forward else items[::-1]
     fitted = FitTargets.of(targets)
+    varies = [values.amax(dim=0) != values.amin(dim=0) for values in fitted.values]
     device = sources[0].device
-    shape = (len(layers[0]), len(layers[1]))
+    shape = (draws or 1, len(layers[0]), len(layers[1]))
     parts: list[NDArray[np.float64]] = []
+    nulls: list[NDArray[np.float64]] = []
     asked: list[int] = []
-    right_counts: list[int] = []
+    counts: list[NDArray[np.int64]] = []
     sizes: list[int] = []
     for fold in np.unique(assigned):
-        held = assigned == fold
-        test = np.array([i for i in first if held[i]], np.int64)
-        gallery = np.array([i for i in gallery_of if held[i]], np.int64)
-        right = _right(queries, items, np.flatnonzero(held), test, gallery)
-        train = np.flatnonzero(~held)
-        partners = None
-        if seed is not None:
-            partners = train[mismatch([rows.groups[i] for i in train.tolist()], seed)]
-        found = np.empty((*shape, len(test)))
-        predictions = predict_unseen(
-            sources,
-            fitted,
-            torch.from_numpy(train).to(device),
-            torch.from_numpy(test).to(device),
-            stacks=None if partners is None else [torch.from_numpy(partners).to(device)],
-        )
-        truth = torch.from_numpy(right).to(device)
-        for told, one in enumerate(predictions, 1):
+        held = _Fold.of(queries, found_in, np.flatnonzero(assigned == fold))
+        train = np.flatnonzero(assigned != fold)
+        own = torch.from_numpy(train).to(device)
+        stacks = None
+        if draws:
+            named = [groups[i] for i in train.tolist()]
+            drawn = mismatches(named, draws, np.random.default_rng(seed))
+            stacks = [own[torch.from_numpy(one).to(device)] for one in drawn]
+        test, gallery = (torch.from_numpy(rows).to(device) for rows in (held.test, held.gallery))
+        truth = torch.from_numpy(held.right).to(device)
+        ranked = np.empty((*shape, len(test)))
+        last = (len(stacks or [0]) - 1, len(targets) - 1)
+        for one in predict_unseen(sources, fitted, own, test, stacks=stacks):
             at = (one.source, one.target) if forward else (one.target, one.source)
-            values = fitted.values[one.target][torch.from_numpy(gallery).to(device)]
-            varies = fitted.values[one.target].amax(dim=0) != fitted.values[one.target].amin(dim=0)
-            likeness = _unit(one.values) @ _unit(torch.where(varies, values - one.centre, 0.0)).T
-            found[at] = ranks(likeness, truth)
-            if told % len(targets) == 0:
+            values = fitted.values[one.target][gallery] - one.centre
+            # A constant unit's computed mean is off by rounding: it must not become a likeness.
+            values = torch.where(varies[one.target], values, 0.0)
+            likeness = _unit(one.values) @ _unit(values).T
+            ranked[one.stack, *at] = ranks(likeness, truth)
+            if permutations:
+                null = held.permuted(every_rank(likeness), groups, permutations, seed + int(fold))
+                nulls.append(null)
+            if (one.stack, one.target) == last:
                 tell()
-        parts.append(found)
-        asked += test.tolist()
-        right_counts += right.sum(axis=1).tolist()
+        parts.append(ranked)
+        asked += held.test.tolist()
+        counts.append(held.right.sum(axis=1))
         sizes += [len(gallery)] * len(test)
     return Search(
-        np.concatenate(parts, axis=2),
-        [rows.groups[i] for i in asked],
+        np.concatenate(parts, axis=3),
+        np.concatenate(nulls, axis=1) if permutations else None,
+        [groups[i] for i in asked],
         assigned[asked],
-        np.array(right_counts, np.int64),
+        np.concatenate(counts).astype(np.int64),
         np.array(sizes, np.int64),
     )
 
 
-def _first(names: Sequence[str]) -> list[int]:
-    """Return the first row of each name: an image that stands beside five captions is one item."""
-    found: dict[str, int] = {}
-    for row, name in enumerate(names):
-        found.setdefault(name, row)
-    return list(found.values())
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """One fold: its rows, the first row of each query and of each item of the gallery, and which are right."""
 
+    rows: NDArray[np.int64]
+    test: NDArray[np.int64]
+    gallery: NDArray[np.int64]
+    right: NDArray[np.bool_]
+    line: NDArray[np.int64]  # what each query is, by content
+    line_of_row: NDArray[np.int64]
+    column_of_row: NDArray[np.int64]  # the item of each row, by its place in the gallery
 
-def _right(
-    queries: Sequence[str],
-    items: Sequence[str],
-    held: NDArray[np.int64],
-    test: NDArray[np.int64],
-    gallery: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Mark what belongs together: (queries, gallery)."""
-    line = {queries[i]: at for at, i in enumerate(test.tolist())}
-    column = {items[i]: at for at, i in enumerate(gallery.tolist())}
-    right = np.zeros((len(test), len(gallery)), bool)
-    for i in held.tolist():
-        right[line[queries[i]], column[items[i]]] = True
-    return right
+    @classmethod
+    def of(cls, queries: Items, items: Items, rows: NDArray[np.int64]) -> _Fold:
+        held = set(rows.tolist())
+        test, gallery = ([i for i in side.first() if i in held] for side in (queries, items))
+        lines: dict[str, int] = {}
+        columns: dict[str, int] = {}
+        for i in rows.tolist():
+            lines.setdefault(queries.contents[i], len(lines))
+            columns.setdefault(items.contents[i], len(columns))
+        belong = np.zeros((len(lines), len(columns)), bool)
+        for i in rows.tolist():
+            belong[lines[queries.contents[i]], columns[items.contents[i]]] = True
+        line = np.array([lines[queries.contents[i]] for i in test], np.int64)
+        column = [columns[items.contents[i]] for i in gallery]
+        place = {items.names[i]: at for at, i in enumerate(gallery)}
+        return cls(
+            rows,
+            np.array(test, np.int64),
+            np.array(gallery, np.int64),
+            belong[line][:, column],
+            line,
+            np.array([lines[queries.contents[i]] for i in rows.tolist()], np.int64),
+            np.array([place[items.names[i]] for i in rows.tolist()], np.int64),
+        )
+
+    def permuted(
+        self, every: NDArray[np.float64], groups: Sequence[str], count: int, seed: int
+    ) -> NDArray[np.float64]:
+        """Return the best rank of each query's right items, then of other groups' in their place: (1 + count, q)."""
+        named = [groups[i] for i in self.rows.tolist()]
+        shuffled = group_permutations(named, count, seed)
+        query, row = np.nonzero(self.line[:, None] == self.line_of_row)
+        starts = np.flatnonzero(np.diff(query, prepend=-1))
+        orders = [np.arange(len(self.rows)), *shuffled]
+        return np.stack(
+            [
+                np.minimum.reduceat(every[query, self.column_of_row[order[row]]], starts)
+                for order in orders
+            ]
+        )
 
 
 def _unit(values: torch.Tensor) -> torch.Tensor:

@@ -61,7 +61,11 @@ def forced_choice(  # noqa: PLR0917 - a command's options
     language: Language,
     direction: Annotated[
         TrialsOption,
-        typer.Option("--direction", envvar="VDB_TRIALS", help="Which trials are asked."),
+        typer.Option(
+            "--direction",
+            envvar="VDB_TRIALS",
+            help="Which trials are asked. (VDB_DIRECTION is what predicts what in other questions.)",
+        ),
     ] = TrialsOption.both,
     level: Annotated[
         LevelOption,

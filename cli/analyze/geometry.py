@@ -66,7 +66,8 @@ def geometry(  # noqa: PLR0917 - a command's options
             metavar="N",
             min=2,
             envvar="VDB_NEIGHBOURS",
-            help="Neighbours, for the dimension by maximum likelihood and hubness.",
+            help="Neighbours, for the dimension by maximum likelihood and hubness; fewer than there are items. "
+            "(VDB_K is exemplar-avg's --k.)",
         ),
     ] = 10,
     sample: Annotated[

@@ -85,8 +85,10 @@ def retrieval(  # noqa: PLR0917 - a command's options
         from analyses.pictures.retrieval import retrieval_bars
 
         common.draw(retrieval_bars(frame), picture)
+    low, high = pl.col("gallery_low"), pl.col("gallery_high")
+    sizes = pl.when(low == high).then(pl.format("{}", low)).otherwise(pl.format("{}-{}", low, high))
     shown = frame.filter(pl.col("scope") == "cell").select(
-        *("vision", "language", "control", "direction", *LAYERS, "metric", "score", "low", "high"),
-        *("chance", "gallery", "n", "captions", "folds", "seed", "cell_rule"),
+        *("vision", "control", "direction", *LAYERS, "metric", "score", "low", "high", "p"),
+        *("chance", sizes.alias("gallery"), "n", "captions", "folds", "seed", "cell_rule"),
     )
     render.frame(frame, style, output, shown, {*MEASURED, "metric", "chance"} - {*LAYERS})

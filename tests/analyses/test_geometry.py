@@ -156,7 +156,7 @@ def test_an_answer_is_kept_with_its_picture_and_found_again(db: Database) -> Non
         ({"k": 1}, InputError, "at least 2"),
         ({"k": 150}, InputError, "'eye' has 150 'original' vectors, too few for 150 neighbours"),
         ({"k": 60, "datasets": ["other"]}, InputError, "60 'original' vectors of other, too few"),
-        ({"k": 20, "sample": 20}, InputError, "a sample of 20 items"),
+        ({"k": 20, "sample": 20}, InputError, "must be below --sample"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_and_nothing_is_kept(

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from polars.testing import assert_frame_equal
+from scipy.stats import rankdata
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from analyses.metrics.folds import assign_folds
 from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS
-from analyses.metrics.ranks_of import MEASURES
+from analyses.metrics.ranks_of import MEASURES, above_chance, every_rank
 from analyses.pictures import render
 from analyses.pictures.retrieval import retrieval_bars, retrieval_map
 from analyses.retrieval import retrieval
@@ -21,6 +23,7 @@ from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from vdb.database import Database
 
@@ -72,12 +75,75 @@ def test_what_is_turned_is_found_first_and_noise_where_chance_puts_it(frame: pl.
 def test_the_control_finds_nothing_and_the_cell_is_of_other_queries(frame: pl.DataFrame) -> None:
     cells = frame.filter(scope="cell")
     assert set(cells["n"]) == {N - N // 2}
-    assert set(cells.select("vision_layer", "language_layer").iter_rows()) == {(2, 2)}
+    modelled = cells.filter(pl.col("control") != "bag-of-words")
+    assert set(modelled.select("vision_layer", "language_layer").iter_rows()) == {(2, 2)}
     assert set(cells["cell_rule"]) == {f"best R@10 of queries of {N // 2} other groups"}
     assert (cells["low"] <= cells["score"]).all()
     assert (cells["score"] <= cells["high"]).all()
     wrong = cells.filter(control="mismatched", metric="R@1")
     assert (wrong["score"] < 0.2).all()
+    assert wrong["p"].null_count() == len(wrong)
+    assert set(cells.filter(control="none")["p"].round(9)) == {round(1 / 1001, 9)}  # each beats all
+
+
+def test_words_that_say_nothing_find_nothing_and_p_says_so(frame: pl.DataFrame) -> None:
+    words = frame.filter(control="bag-of-words")
+    assert set(words["language_layer_name"]) == {"word counts", "tf-idf components"}
+    assert (words.filter(scope="cell")["p"] > 0.01).all()
+
+
+def test_equal_photos_and_sentences_are_right_for_each_other(
+    tmp_path: Path, make_store: Callable[..., Database]
+) -> None:
+    """Every photo is stored twice, and one of the two has no more than half of the chance to come first."""
+    rng = np.random.default_rng(8)
+    eye, tongue, pairs, digests, texts = {}, {}, [], {}, {}
+    for i in range(60):
+        latent = rng.standard_normal(WIDTH)
+        for copy in "ab":
+            eye[f"i{i:02d}{copy}"] = tongue[f"c{i:02d}{copy}"] = [latent]
+            pairs.append((f"i{i:02d}{copy}", f"c{i:02d}{copy}"))
+            digests[f"i{i:02d}{copy}"], texts[f"c{i:02d}{copy}"] = f"photo {i}", f"text {i}"
+    db = make_store(
+        tmp_path / "s", eye=eye, tongue=tongue, pairs=pairs, digests=digests, texts=texts
+    )
+    found = retrieval(
+        db, "eye", "tongue", controls=(), vision_layer=0, language_layer=0, kept=False
+    )
+    cells = found.filter(scope="cell")
+    assert set(cells.filter(metric="R@1")["score"]) == {1.0}
+    assert set(cells.filter(metric="R@1")["chance"].round(9)) == {round(2 / 24, 9)}
+    assert set(cells["groups"]) == {60}
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_p_is_uniform_where_nothing_is_to_be_found(group: int) -> None:
+    """Ranks under the true order are one more draw of the null: items by rank, permuted by whole groups."""
+    rng = np.random.default_rng(group)
+    found = []
+    for _ in range(200):
+        null = np.repeat(rng.integers(1, 21, (100, 12)), group, axis=1)
+        found.append(above_chance(null.astype(float)))
+    below = (np.array(found) <= 0.05).mean(axis=0)
+    assert (below <= 0.1).all()  # 200 draws of at most 0.05
+
+
+def test_every_rank_is_that_of_scipy() -> None:
+    likeness = np.random.default_rng(0).integers(0, 4, (9, 13)).astype(float)
+    expected = rankdata(-likeness, method="average", axis=1)
+    np.testing.assert_allclose(every_rank(torch.from_numpy(likeness)), expected)
+
+
+def test_galleries_of_unequal_folds_are_told(
+    tmp_path: Path, make_store: Callable[..., Database]
+) -> None:
+    rng = np.random.default_rng(8)
+    eye = {f"i{i:02d}": [rng.standard_normal(3)] for i in range(53)}
+    tongue = {f"c{i:02d}": [rng.standard_normal(3)] for i in range(53)}
+    pairs = list(zip(eye, tongue, strict=True))
+    db = make_store(tmp_path / "s", eye=eye, tongue=tongue, pairs=pairs)
+    found = retrieval(db, "eye", "tongue", controls=(), kept=False)
+    assert set(found.select("gallery_low", "gallery_high").iter_rows()) == {(10, 11)}
 
 
 def test_ranks_are_those_of_scikit_learn_fold_by_fold(db: Database) -> None:
