@@ -11,7 +11,7 @@ import torch
 from analyses.alignment.rows import COLUMNS, tidy
 from analyses.controls import BAG_OF_WORDS, MISMATCHED, mismatch
 from analyses.matching import mean_rows
-from analyses.metrics.null import group_permutations
+from analyses.metrics.null import group_permutations, immovable
 from analyses.opposites import Opposite, opposite
 from analyses.streamed import streamed_maps, too_large
 from vdb.errors import InputError
@@ -225,9 +225,15 @@ def _permutations(groups: list[str], question: Question) -> NDArray[np.int64] | 
     if not question.permutations:
         return None
     try:
-        return group_permutations(groups, question.permutations, question.seed)
+        drawn = group_permutations(groups, question.permutations, question.seed)
     except InputError as error:
         if question.permutations_asked:
             raise
         question.progress.say(f"no null: {error}")
         return None
+    if fixed := immovable(groups):
+        question.progress.say(
+            f"null: {fixed} of {len(groups)} rows stay in every permutation, in groups of a size that no other has: "
+            "p is too high, if anything"
+        )
+    return drawn

@@ -104,3 +104,20 @@ def test_groups_that_nothing_exchanges_have_no_null_unless_it_is_asked_for(
     assert [one.startswith("no null: ") for one in heard.said] == [True]
     with pytest.raises(InputError, match="--permutations 0"):
         alignment(db, "eye", "tongue", **given, permutations=9)
+
+
+def test_rows_that_no_permutation_moves_are_said(
+    tmp_path: Path, make_store: Callable[..., Database]
+) -> None:
+    """One image of three captions among six of one."""
+    rng = np.random.default_rng(0)
+    pairs = [(f"i{i}", f"c{i}{j}") for i in range(7) for j in range(3 if i == 6 else 1)]
+    eye = {f"i{i}": [rng.standard_normal(3)] for i in range(7)}
+    tongue = {caption: [rng.standard_normal(3)] for _, caption in pairs}
+    db = make_store(tmp_path / "s", eye=eye, tongue=tongue, pairs=pairs)
+    given: dict[str, Any] = {"metric": "mutual-knn:k=2", "captions": "all", "controls": ()}
+    heard = Heard()
+    asked = {**given, "folds": 2, "kept": False, "permutations": 9}
+    frame = alignment(db, "eye", "tongue", **asked, progress=heard)  # type: ignore[arg-type]
+    assert frame["p"].null_count() == 0
+    assert [one for one in heard.said if "3 of 9 rows stay in every permutation" in one]
