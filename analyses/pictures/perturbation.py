@@ -22,11 +22,12 @@ _FITS: Final = {
 _SIDES: Final = {"images": "images", "captions": "captions", "both": "both sides"}
 _COLUMNS: Final = (
     *("scope", "level", "vision", "language", "variant", "altered", "kind", "fit", "metric"),
-    *("direction", "vision_layer", "language_layer", "delta", "low", "high"),
+    *("direction", "vision_layer", "language_layer", "delta", "low", "high", "n"),
 )
 _ROW: Final = 19  # px: height of a bar with its gap
 _CELL: Final = (8, 22)  # px: smallest and largest cell of a map
 _EDGE: Final = 170  # px: the longer side of a map
+_MISMATCHED: Final = "mismatched pairs"
 MOST_MAPS: Final = 6
 """Variants whose maps are drawn where none is named: those that cost most."""
 
@@ -58,14 +59,14 @@ def delta_bars(frame: pl.DataFrame) -> alt.ConcatChart:
     )
     order = _order(rows)
     bounds = [*rows["low"].drop_nulls(), *rows["high"].drop_nulls(), *rows["delta"], 0.0]
-    floors = frame.filter(level="control").select("direction", "delta").drop_nulls()
+    floors = frame.filter(scope="cell", level="control").drop_nulls("delta")
     bounds += floors["delta"].to_list()
     kinds = [kind for kind in _KINDS if kind in set(rows["kind"])]
     panels: list[alt.LayerChart] = []
     for direction in in_order(rows["direction"].to_list(), DIRECTIONS):
         for fit in in_order(rows["fit"].to_list(), _FITS):
             mine = rows.filter(direction=direction, fit=fit)
-            floor = floors.filter(direction=direction)["delta"].to_list()
+            floor = floors.filter(direction=direction, fit=fit)["delta"].to_list()
             told = [DIRECTIONS.get(direction, direction)]
             told += ["dashed: mismatched pairs"] if floor else []
             title = alt.Title(_FITS.get(fit, fit), subtitle=told)
@@ -74,7 +75,7 @@ def delta_bars(frame: pl.DataFrame) -> alt.ConcatChart:
             panels.append(bars.properties(width=230, height=_ROW * len(order), title=title))
     columns = rows["fit"].n_unique() if rows["fit"].n_unique() > 1 else 2
     return alt.concat(*panels, columns=columns, config=config()).properties(
-        description=_describe(rows)
+        description=_describe(rows), title=_title(rows, _where(rows))
     )
 
 
@@ -88,7 +89,7 @@ def delta_heatmaps(
     frame : pl.DataFrame
         Rows of a perturbation, of one pair of spaces and one metric.
     variants : sequence of str, optional
-        The six that cost most by default.
+        The six that cost most by default; the map of mismatched pairs stands last, all there is to lose.
     fit : str, optional
         The first of the frame's by default.
 
@@ -105,9 +106,13 @@ def delta_heatmaps(
     cells = _checked(frame, "map", "delta maps")
     chosen = fit or in_order(cells["fit"].to_list(), _FITS)[0]
     cells = _checked(cells.filter(fit=chosen), "map", f"delta maps of {chosen}")
-    costs = cells.group_by("variant").agg(pl.col("delta").mean()).sort("delta", "variant")
+    altered = cells.filter(pl.col("level") == "variant")
+    costs = altered.group_by("variant").agg(pl.col("delta").mean()).sort("delta", "variant")
     named = costs["variant"].to_list()[:MOST_MAPS] if variants is None else list(variants)
-    cells = _checked(cells.filter(pl.col("variant").is_in(named)), "map", "delta maps")
+    altered = _checked(altered.filter(pl.col("variant").is_in(named)), "map", "delta maps")
+    wrong = cells.filter(level="control").with_columns(variant=pl.lit(_MISMATCHED))
+    cells = pl.concat([altered, wrong])
+    named = [*named, _MISMATCHED]
     furthest = max(abs(one) for one in cells["delta"].to_list()) or 1e-9
     panels, told = [], []
     directions = in_order(cells["direction"].to_list(), DIRECTIONS)
@@ -123,7 +128,10 @@ def delta_heatmaps(
             )
     return alt.concat(
         *panels, columns=len(directions) if len(directions) > 1 else 3, config=config()
-    ).properties(description=f"Change of the map, {_FITS.get(chosen, chosen)}. {'. '.join(told)}.")
+    ).properties(
+        description=f"Change of the map, {_FITS.get(chosen, chosen)}. {'. '.join(told)}.",
+        title=_title(cells, [f"{_FITS.get(chosen, chosen)}, n = {_counted(cells['n'])}"]),
+    )
 
 
 def _checked(frame: pl.DataFrame, scope: str, picture: str) -> pl.DataFrame:
@@ -139,6 +147,28 @@ def _checked(frame: pl.DataFrame, scope: str, picture: str) -> pl.DataFrame:
 
 def _pair(rows: pl.DataFrame) -> str:
     return f"{rows['vision'][0]} {TIMES} {rows['language'][0]}"
+
+
+def _score(rows: pl.DataFrame) -> str:
+    """Write the score within a sentence: a metric's title begins with a capital."""
+    title = score_title(rows["metric"][0])
+    return title if title[:2].isupper() else f"{title[:1].lower()}{title[1:]}"
+
+
+def _counted(numbers: pl.Series) -> str:
+    every = sorted(set(numbers.to_list()))
+    return " to ".join(str(one) for one in dict.fromkeys((every[0], every[-1])))
+
+
+def _where(rows: pl.DataFrame) -> list[str]:
+    head = rows.row(0, named=True)
+    layers = f"vision layer {head['vision_layer']}, language layer {head['language_layer']}"
+    rule = [head["cell_rule"]] if head.get("cell_rule") else []
+    return [f"{layers}, n = {_counted(rows['n'])}", *rule]
+
+
+def _title(rows: pl.DataFrame, told: Sequence[str]) -> alt.Title:
+    return alt.Title(_pair(rows), subtitle=[f"change of {_score(rows)}", *told], limit=0)
 
 
 def _label(rows: pl.DataFrame) -> pl.Series:
@@ -176,7 +206,6 @@ def _bars(
     *,
     labels: bool,
 ) -> alt.LayerChart:
-    score = score_title(rows["metric"][0])
     data = rows.select(
         "label",
         "kind",
@@ -194,7 +223,7 @@ def _bars(
         color=alt.Color(
             "kind:N",
             scale=alt.Scale(domain=list(kinds)),
-            legend=alt.Legend(title="what is altered", symbolType="square", orient="bottom"),
+            legend=alt.Legend(title="what is altered", symbolType="square", orient="right"),
         ),
         tooltip=[
             alt.Tooltip("label:N", title="variant"),
@@ -207,7 +236,7 @@ def _bars(
     )
     x = alt.X(
         "delta:Q",
-        title=f"change of {score}",
+        title="altered less original",
         scale=alt.Scale(domain=list(domain), nice=True),
         axis=alt.Axis(tickCount=5),
     )

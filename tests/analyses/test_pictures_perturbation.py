@@ -46,19 +46,31 @@ def test_bars_hold_the_frames_numbers(frame: pl.DataFrame) -> None:
     for name in ("delta", "low", "high"):
         assert found[name] == pytest.approx(expected[name], abs=1e-6)
     assert found["kind"] == "semantic"
-    floor = frame.filter(level="control", direction="vision->language")["delta"].item()
+    at = {"scope": "cell", "fit": "transfer", "direction": "vision->language"}
+    floor = frame.filter(level="control", **at)["delta"].item()
     assert panel["layer"][-1]["encoding"]["x"]["datum"] == pytest.approx(floor)
 
 
 def test_maps_have_no_change_in_the_middle_of_one_scale(frame: pl.DataFrame) -> None:
     chart = delta_heatmaps(frame).to_dict()
-    assert len(chart["concat"]) == 6 * 2
+    assert len(chart["concat"]) == (6 + 1) * 2
+    assert chart["concat"][-1]["title"]["text"] == "mismatched pairs"
     scales = [panel["encoding"]["color"]["scale"] for panel in chart["concat"]]
     furthest = frame.filter(scope="map", fit="transfer")["delta"].abs().max()
     assert all(one["domain"] == pytest.approx([-furthest, furthest]) for one in scales)
     assert {one["domainMid"] for one in scales} == {0}
     few = delta_heatmaps(frame, variants=["little"], fit="refit").to_dict()
-    assert {panel["title"]["text"] for panel in few["concat"]} == {"little"}
+    assert {panel["title"]["text"] for panel in few["concat"]} == {"little", "mismatched pairs"}
+
+
+def test_pictures_say_of_whom_of_what_and_where_they_speak(frame: pl.DataFrame) -> None:
+    for draw, where in (
+        (delta_bars, ["vision layer 1, language layer 1, n = 160 to 240", "given"]),
+        (delta_heatmaps, ["map of the originals, n = 240"]),
+    ):
+        title = draw(frame).to_dict()["title"]
+        assert title["text"] == "eye \u00d7 tongue"
+        assert title["subtitle"] == ["change of linear predictivity (r)", *where]
 
 
 @pytest.mark.parametrize("draw", [delta_bars, delta_heatmaps])
