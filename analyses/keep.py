@@ -31,6 +31,9 @@ QUESTION = "question"
 COLUMNS = "columns"
 """The parameter of a run that names the columns it kept: the table has those of every vdb that wrote to it."""
 
+NOTICES = "notices"
+"""The parameter of a run that holds what was said of its answer, to be said again with it."""
+
 
 def question(
     analysis: str, parameters: Mapping[str, Any], spaces: Sequence[Space], items: str
@@ -77,6 +80,8 @@ def answered(
         return None
     if progress is not None:
         progress.say(f"{analysis}: answered before, by run {run_id}; --force computes it again")
+        for notice in parameters.get(NOTICES, ()):
+            progress.say(notice)
     return rows
 
 
@@ -87,6 +92,11 @@ class Book:
         self, db: Database, analysis: str, run_id: str | None, entered: dict[str, Any]
     ) -> None:
         self._db, self._analysis, self._run_id, self._entered = db, analysis, run_id, entered
+
+    def say(self, notice: str, progress: Progress) -> None:
+        """Say what an answer lacks, now and whenever it is found again."""
+        progress.say(notice)
+        self._entered.setdefault(NOTICES, []).append(notice)
 
     def keep(
         self,

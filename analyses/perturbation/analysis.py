@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from vdb.database import Database
-    from vdb.progress import Progress
+    from vdb.progress import Progress, Task
 
 __all__ = ["NAME", "perturbation"]
 
@@ -149,12 +149,28 @@ def perturbation(
         before = keep.answered(db, NAME, mark, progress)
         if before is not None:
             return before
-    entered = {**parameters, keep.QUESTION: mark}
+    heard = _Heard(progress)
+    entered = {**parameters, keep.QUESTION: mark, keep.NOTICES: heard.told}
     with keep.run(db, NAME, command, entered, seed, kept=kept) as book:
         question = Question(
-            chosen, asked, maps, captions, datasets, folds, seed, device, variants is None, progress
+            chosen, asked, maps, captions, datasets, folds, seed, device, variants is None, heard
         )
         frame = answer(db, sides, base, sets, named, question)
         pictures = {"deltas": delta_bars} | ({"maps": delta_heatmaps} if maps else {})
         book.keep(frame, pictures)
     return frame
+
+
+class _Heard:
+    """A progress that remembers what was said."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.told: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.told.append(message)
+        self._progress.say(message)
+
+    def task(self, title: str, total: int | None, done: int = 0) -> Task:
+        return self._progress.task(title, total, done)

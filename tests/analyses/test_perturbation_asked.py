@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 from analyses.metrics import METRICS
 from analyses.perturbation import perturbation
 from vdb.errors import InputError, NotFoundError, VdbError
+from vdb.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +90,36 @@ def test_the_answer_is_found_again_as_it_was(
     assert_frame_equal(first, perturbation(db, "eye", "tongue", **asked, force=True))
     perturbation(db, "eye", "tongue", **{**asked, "seed": 1})
     assert len(db.runs().collect()) == 3
+
+
+class Listener(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def say(self, message: str) -> None:
+        self.told.append(message)
+
+
+def test_what_was_left_out_is_said_again_with_the_answer(
+    tmp_path: Path, make_perturbed: Callable[[Path], Database]
+) -> None:
+    db = make_perturbed(tmp_path / "s")
+    asked: dict[str, Any] = {**GIVEN, "kept": True, "maps": False, "fit": "refit", "folds": 100}
+    first, again = Listener(), Listener()
+    perturbation(db, "eye", "tongue", **asked, progress=first)
+    assert any(one.startswith("left out, some: 100 folds of 160") for one in first.told)
+    perturbation(db, "eye", "tongue", **asked, progress=again)
+    assert "answered before" in again.told[0]
+    assert again.told[1:] == first.told
+
+
+def test_without_maps_there_is_the_cell_alone(db: Database) -> None:
+    asked: dict[str, Any] = {**GIVEN, "variants": ["little", "some"]}
+    whole = perturbation(db, "eye", "tongue", **asked)
+    alone = perturbation(db, "eye", "tongue", maps=False, **asked)
+    assert_frame_equal(alone, whole.filter(scope="cell"))
 
 
 @pytest.mark.parametrize("captions", ["mean", "all"])
