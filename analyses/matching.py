@@ -128,6 +128,8 @@ def stored_pairs(
         .collect()
     )
     total = pairs.select(pl.len()).collect().item()
+    if not total:
+        raise InputError(_no_pairs(db, datasets))
     if both.is_empty():
         altered = [one for one in (*vision_variants, *language_variants) if one != ORIGINAL]
         told = f" in {', '.join(altered)}" if altered else ""
@@ -136,6 +138,17 @@ def stored_pairs(
             "`vdb ingest` both models over the same data set"
         )
     return both, total - len(both)
+
+
+def _no_pairs(db: Database, datasets: Sequence[str]) -> str:
+    """Say that there is no pair, and where trials are instead."""
+    if not datasets:
+        return "the store has no pairs of an image and a caption: `vdb add` a data set that has"
+    asked = set(db.trials().select("dataset").unique().collect()["dataset"]) & set(datasets)
+    hint = "name another one, or none for all"
+    if asked:
+        hint = "it has trials, which `vdb analyze forced-choice` asks"
+    return f"the data set {', '.join(map(repr, datasets))} has no pairs of an image and a caption: {hint}"
 
 
 def _several(spaces: Space | Sequence[Space]) -> list[Space]:

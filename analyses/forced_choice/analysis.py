@@ -203,7 +203,7 @@ def forced_choice(
                 except InputError as error:
                     if level == "set":
                         raise
-                    progress.say(f"{name}: no set level: {error}")
+                    book.say(f"{name}: no set level: {error}", progress)
         shared = {"captions": captions, "folds": folds, "seed": seed}
         frame = tidy([{**row, **shared} for row in rows])
         book.keep(frame, pictures_of(frame))

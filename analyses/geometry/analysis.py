@@ -80,11 +80,11 @@ def geometry(
     Returns
     -------
     pl.DataFrame
-        A row for each (space, layer, measure): ``space``, ``modality``, ``variant``, ``layer``, ``layer_name``,
-        ``depth``, ``width``, ``measure``, ``value`` (null where the layer has none: of a constant layer, or one with no
-        more than k distinct vectors), ``low`` and ``high`` (95 %, of ``two-nn`` alone), ``n`` (rows that the measure
-        counts), ``items`` (all there are), ``duplicates`` (rows that were left out because an earlier one is the same,
-        for the measures of neighbours), ``k``, ``sample``, ``seed``, ``fingerprint``.
+        A row for each (space, layer, measure): ``space``, ``modality``, ``variant``, ``datasets`` (null where all),
+        ``layer``, ``layer_name``, ``depth``, ``width``, ``measure``, ``value`` (null where the layer has none: of a
+        constant layer, or one with no more than k distinct vectors), ``low`` and ``high`` (95 %, of ``two-nn`` alone),
+        ``n`` (rows that the measure counts), ``items`` (all there are), ``duplicates`` (rows that were left out because
+        an earlier one is the same, for the measures of neighbours), ``k``, ``sample``, ``seed``, ``fingerprint``.
 
     Raises
     ------
@@ -114,7 +114,8 @@ def geometry(
         "sample": sample,
         "seed": seed,
     }
-    items = hashlib.sha256(json.dumps([one.ids for one in asked]).encode()).hexdigest()[:16]
+    told_of = [[one.ids for one in asked], list(_COLUMNS)]  # what was kept has the columns it had
+    items = hashlib.sha256(json.dumps(told_of).encode()).hexdigest()[:16]
     mark = keep.question(NAME, parameters, [one.space for one in asked], items)
     if kept and not force:
         before = keep.answered(db, NAME, mark, progress)
@@ -129,11 +130,14 @@ def geometry(
                     rows += _measure(one, layer, variant, k, sample, seed, device)
                     task.advance(1)
             if len(one.ids) > sample:
-                progress.say(
-                    f"{one.space.name}: neighbours of a sample of {sample} of {len(one.ids)} items"
-                )
+                counted = f"{sample} of {len(one.ids)} items"
+                book.say(f"{one.space.name}: neighbours of a sample of {counted}", progress)
         frame = pl.DataFrame(rows, schema=_COLUMNS).with_columns(
-            variant=pl.lit(variant), k=pl.lit(k), sample=pl.lit(sample), seed=pl.lit(seed)
+            variant=pl.lit(variant),
+            datasets=pl.lit(", ".join(datasets) or None, pl.String),
+            k=pl.lit(k),
+            sample=pl.lit(sample),
+            seed=pl.lit(seed),
         )
         frame = frame.select(pl.col(name).cast(kind) for name, kind in _COLUMNS.items())
         book.keep(frame, {"layers": panels})
@@ -229,7 +233,7 @@ def _first_of_each(values: NDArray[np.floating]) -> list[int]:
 
 
 _COLUMNS: dict[str, Any] = {
-    **dict.fromkeys(("space", "modality", "variant"), pl.String),
+    **dict.fromkeys(("space", "modality", "variant", "datasets"), pl.String),
     "layer": pl.Int64,
     "layer_name": pl.String,
     "depth": pl.Float64,

@@ -28,11 +28,16 @@ MEASURES: Final = {
 """The measures in the order of their panels, and their names on axes."""
 
 _COLUMNS: Final = ("space", "layer", "layer_name", "depth", "measure", "value", "low", "high", "n")
-_LEGEND: Final = {"orient": "bottom", "direction": "vertical", "symbolType": "stroke"}
+_OF_NEIGHBOURS: Final = ("two-nn", "mle", "hubness", "anti-hubs")
+_COLUMNS_OF_PANELS: Final = 3
+_BAND: Final = "two-nn"
+"""The one measure whose 95 % interval is known in closed form: what shades its panel."""
 
 
 def panels(frame: pl.DataFrame) -> alt.ConcatChart:
     """Draw every measure over the relative depth of the layers, one line a space.
+
+    The title says of what: data sets, variant, and of each space how many vectors are counted.
 
     Parameters
     ----------
@@ -60,7 +65,10 @@ def panels(frame: pl.DataFrame) -> alt.ConcatChart:
     known = [name for name in MEASURES if name in frame["measure"].unique()]
     spaces = frame["space"].unique(maintain_order=True).to_list()
     drawn = [_panel(frame.filter(pl.col("measure") == name), name, spaces) for name in known]
-    return alt.concat(*drawn, columns=2, config=config()).properties(description=_describe(frame))
+    return alt.concat(*drawn, columns=_COLUMNS_OF_PANELS, config=config()).properties(
+        description=_describe(frame),
+        title=alt.Title("Geometry of layers", subtitle=_of_what(frame), fontSize=15, limit=900),
+    )
 
 
 def _panel(rows: pl.DataFrame, measure: str, spaces: Sequence[str]) -> alt.LayerChart:
@@ -71,7 +79,7 @@ def _panel(rows: pl.DataFrame, measure: str, spaces: Sequence[str]) -> alt.Layer
     colour = alt.Color(
         "space:N",
         scale=alt.Scale(domain=list(spaces)),
-        legend=alt.Legend(**_LEGEND, title="space", symbolOpacity=1),
+        legend=alt.Legend(orient="top", title=None, symbolType="stroke", symbolOpacity=1),
     )
     x = alt.X(
         "depth:Q",
@@ -101,7 +109,31 @@ def _panel(rows: pl.DataFrame, measure: str, spaces: Sequence[str]) -> alt.Layer
     )
     layers.append(points.encode(colour, y=y, tooltip=tooltip))
     title = MEASURES[measure]
-    return alt.layer(*layers).properties(width=250, height=160, title=title)
+    if measure == "mle" and "k" in rows.columns:
+        title = title.replace("k neighbours", f"{rows['k'][0]} neighbours")
+    banded = measure == _BAND and rows["low"].is_not_null().any()
+    about = alt.Title(title, subtitle="shaded: 95 % interval, known for it alone" if banded else "")
+    return alt.layer(*layers).properties(width=220, height=130, title=about)
+
+
+def _of_what(frame: pl.DataFrame) -> list[str]:
+    """Say what was measured: the items, and of each space how many vectors."""
+    first = frame.row(0, named=True)
+    items = first.get("datasets") or "all data sets"
+    variant = first.get("variant", "original")
+    said = [items if variant == "original" else f"{items}, {variant}"]
+    sizes = set()
+    for rows in frame.partition_by("space", maintain_order=True):
+        # Of its fullest layer: one that is constant has a single vector that is unlike the others.
+        by_neighbours = rows.filter(pl.col("measure").is_in(_OF_NEIGHBOURS))["n"].to_list()
+        every = max(rows["n"].to_list())
+        near = max(by_neighbours, default=every)
+        sizes.add(near)
+        apart = "" if near == every else f" ({near:,} for neighbours)"
+        said.append(f"{rows['space'][0]}: n {every:,}{apart}")
+    if len(sizes) > 1:
+        said.append("n differs: what neighbours tell (dimension, hubness) depends on it")
+    return said
 
 
 def _short(value: Any) -> Any:  # noqa: ANN401 - a cell of a frame

@@ -12,8 +12,10 @@ from analyses.forced_choice import forced_choice
 from analyses.forced_choice.fits import Fit, Plan, plan
 from analyses.forced_choice.maps import read_sides, right_choices
 from analyses.forced_choice.trials import disjoint, read_trials
+from analyses.matching import match
 from vdb import items
 from vdb.errors import InputError
+from vdb.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,3 +207,46 @@ def test_too_few_pairs_that_share_nothing_are_refused(leaky: Database) -> None:
         forced_choice(leaky, "eye", "tongue", fit_datasets=["toy"])
     with pytest.raises(InputError, match="use more folds"):
         forced_choice(leaky, "eye", "tongue", folds=2)
+
+
+def test_what_an_answer_lacks_is_said_again_with_it(
+    tmp_path: Path, make_store: Make, add_trials: Make
+) -> None:
+    """All trials are of one caption: no two of them can stand in one set."""
+    rng = np.random.default_rng(3)
+    eye, tongue = ({f"{side}{i:02d}": [rng.standard_normal(4)] for i in range(40)} for side in "ic")
+    pairs = [(f"i{i:02d}", f"c{i:02d}") for i in range(30)]
+    db = make_store(tmp_path / "s", eye=eye, tongue=tongue, pairs=pairs)
+    add_trials(
+        db,
+        [
+            {"query_id": "c35", "candidate_0": f"i{i}", "candidate_1": f"i{i + 1}", "label": 1.0}
+            for i in range(30, 38)
+        ],
+    )
+
+    class Listener(Silent):
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def say(self, message: str) -> None:
+            self.told.append(message)
+
+    heard = [Listener(), Listener()]
+    for listener in heard:
+        forced_choice(db, "eye", "tongue", controls=(), progress=listener)
+    [notice] = heard[0].told
+    assert "no set level" in notice
+    assert "answered before" in heard[1].told[0]
+    assert heard[1].told[1:] == [notice]
+
+
+def test_a_data_set_of_trials_alone_is_no_question_for_pairs(
+    tmp_path: Path, make_store: Make, add_trials: Make
+) -> None:
+    eye, tongue = ({f"{side}{i}": [np.ones(2)] for i in range(3)} for side in "ic")
+    shown = dict.fromkeys(("i1", "i2", "c1", "c2"), "asked")
+    db = make_store(tmp_path / "s", eye=eye, tongue=tongue, pairs=[("i0", "c0")], datasets=shown)
+    add_trials(db, [{"query_id": "c1", "candidate_0": "i1", "candidate_1": "i2", "label": 1.0}])
+    with pytest.raises(InputError, match=r"'asked' has no pairs .* `vdb analyze forced-choice`"):
+        match(db, db.space("eye"), db.space("tongue"), datasets=["asked"])

@@ -172,15 +172,24 @@ def test_the_picture_has_a_panel_a_measure_and_a_gap_where_nothing_is_known(
     frame: pl.DataFrame,
 ) -> None:
     spec = panels(frame).to_dict()
-    assert [one["title"] for one in spec["concat"]] == list(MEASURES.values())
+    titles = [title.replace("k neighbours", "5 neighbours") for title in MEASURES.values()]
+    assert [one["title"]["text"] for one in spec["concat"]] == titles
+    assert spec["title"]["subtitle"] == [
+        "all data sets",
+        *(f"{name}: n {N} ({N - TWINS} for neighbours)" for name in ("eye", "tongue")),
+    ]
     shown = [row for rows in spec["datasets"].values() for row in rows]
     gaps = {(row["space"], row["layer"]) for row in shown if row["value"] is None}
     assert gaps == {("eye", 2)}
     assert len(shown) == len(frame)
     assert "TwoNN" in spec["description"]
     few = frame.filter(pl.col("measure").is_in(["norm", "hubness"]))
-    titles = [one["title"] for one in panels(few).to_dict()["concat"]]
+    titles = [one["title"]["text"] for one in panels(few).to_dict()["concat"]]
     assert titles == [MEASURES["hubness"], MEASURES["norm"]]
+    unequal = few.with_columns(n=pl.col("n") - (pl.col("space") == "eye"), datasets=pl.lit("other"))
+    said = panels(unequal).to_dict()["title"]["subtitle"]
+    assert said[0] == "other"
+    assert said[-1].startswith("n differs")
     with pytest.raises(VdbError, match="no column depth"):
         panels(frame.drop("depth"))
     with pytest.raises(VdbError, match="no layer has a value"):
