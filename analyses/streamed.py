@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from analyses.metrics.folds import check_folds, folds_of
-from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS, ROWS_A_FOLD
 from analyses.metrics.metric import BOTH, MetricMap, asked
-from analyses.metrics.moments import Moments
-from analyses.metrics.primal import score_moments
+from analyses.metrics.ridge.linear_predictivity import DEFAULT_ALPHAS, ROWS_A_FOLD
+from analyses.metrics.ridge.moments import Moments
+from analyses.metrics.ridge.primal import score_moments
 from analyses.tiles import block_rows, tiles
 from vdb.errors import InputError
 from vdb.streaming import block_edges
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from analyses.matching import Matched
     from analyses.metrics import ChosenMetric
     from analyses.metrics import Direction as MapDirection
-    from analyses.metrics.linear_predictivity import LinearPredictivity
-    from analyses.metrics.primal import Select
-    from analyses.metrics.ridge import Scale
+    from analyses.metrics.ridge.linear_predictivity import LinearPredictivity
+    from analyses.metrics.ridge.primal import Select
+    from analyses.metrics.ridge.source import Scale
     from analyses.tiles import Tile
     from vdb.space import Space
 

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from analyses.metrics import METRICS
 from analyses.metrics.folds import assign_folds
-from analyses.metrics.null import group_permutations
+from analyses.metrics.inference.null import group_permutations
 from benchmarks.ratio import Ratio
 
 if TYPE_CHECKING:

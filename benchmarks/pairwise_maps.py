@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from threadpoolctl import threadpool_limits
 
 from analyses.metrics import METRICS
-from analyses.metrics.null import group_permutations
+from analyses.metrics.inference.null import group_permutations
 from benchmarks.alignment_map import ROWS, cpu_seconds, spaces
 from benchmarks.ratio import Ratio, interleaved
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS
-from analyses.metrics.primal import primal_maps
+from analyses.metrics.ridge.linear_predictivity import DEFAULT_ALPHAS
+from analyses.metrics.ridge.primal import primal_maps
 from benchmarks.ratio import Ratio, interleaved
 
 if TYPE_CHECKING:

@@ -100,7 +100,7 @@ def alignment(
         ``alphas``, ``on_edge`` (share of the folds whose alpha is an end of its grid), ``chance`` (the score of
         unrelated layers, where it is known), the null's ``null_mean``, ``null_high`` (its 95 % quantile),
         ``calibrated``, ``p``, ``p_max`` (corrected for all cells of the map), ``q`` (false discovery rate over the map)
-        and ``permutations``, null without a null (:class:`analyses.metrics.null.Calibration`), ``n``,
+        and ``permutations``, null without a null (:class:`analyses.metrics.inference.null.Calibration`), ``n``,
         ``groups``, ``unmatched``, ``captions``, ``folds``, ``seed``,
         both fingerprints.
 

@@ -11,7 +11,7 @@ import torch
 from analyses.alignment.rows import COLUMNS, tidy
 from analyses.controls import BAG_OF_WORDS, MISMATCHED, mismatch
 from analyses.matching import mean_rows
-from analyses.metrics.null import group_permutations, immovable
+from analyses.metrics.inference.null import group_permutations, immovable
 from analyses.opposites import Opposite, opposite
 from analyses.streamed import streamed_maps, too_large
 from vdb.errors import InputError

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analyses.metrics.null import calibrate
+from analyses.metrics.inference.null import calibrate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from analyses.metrics import MetricMap
-    from analyses.metrics.null import Calibration
+    from analyses.metrics.inference.null import Calibration
     from vdb.recipe import Layer
 
 COLUMNS = [

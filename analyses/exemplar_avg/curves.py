@@ -19,8 +19,8 @@ from analyses.exemplar_avg.fit import (
     together,
 )
 from analyses.exemplar_avg.reliability import Exemplars, effective
-from analyses.metrics.ceiling import Ceiling, split_half
 from analyses.metrics.cells import bootstrap_weights, score_cells
+from analyses.metrics.inference.ceiling import Ceiling, split_half
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from analyses.cell import Cell
     from analyses.exemplar_avg.cell import Question
     from analyses.exemplar_avg.exemplars import Group, Side
-    from analyses.metrics.statistics import Interval
+    from analyses.metrics.inference.bootstrap import Interval
     from vdb.progress import Progress
     from vdb.space import Space
 

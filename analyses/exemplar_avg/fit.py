@@ -9,14 +9,14 @@ import numpy as np
 from scipy.optimize import OptimizeWarning, curve_fit
 
 from analyses.exemplar_avg.reliability import Exemplars, effective, reliability
-from analyses.metrics.paired import Difference, of_resamples
+from analyses.metrics.inference.paired import Difference, of_resamples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from analyses.metrics.statistics import Interval
+    from analyses.metrics.inference.bootstrap import Interval
 
 Role = Literal["source", "target"]
 

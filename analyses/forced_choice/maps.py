@@ -12,7 +12,7 @@ from analyses.controls import BAG_OF_WORDS, bag_of_words, latent_words, mismatch
 from analyses.forced_choice.trials import sides as sides_of
 from analyses.matching import mean_rows
 from analyses.metrics.choosing import agreement, choose, similarity
-from analyses.metrics.ridge_predictions import FitTargets, predict_unseen
+from analyses.metrics.ridge.predictions import FitTargets, predict_unseen
 from vdb.recipe import Layer
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from analyses.forced_choice.trials import disjoint, sides
 from analyses.matching import mean_rows
 from analyses.metrics.cells import score_cells
 from analyses.metrics.folds import check_folds
-from analyses.metrics.paired import paired
+from analyses.metrics.inference.paired import paired
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

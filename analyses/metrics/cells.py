@@ -4,7 +4,8 @@ What a metric is made of decides its interval. Held-out predictions can be drawn
 Anything else, a score of neighbours, of Gram matrices or of distances, is scored anew on halves of the groups: a
 jackknife. (The overlaps of mutual k-NN look like a mean over items, but all items share one graph of neighbours: drawn
 again as if they were independent, intervals called 95 % hold the truth in four of five worlds of 100 items.) Either way
-all conditions share their resamples, so that any two may be compared by :func:`analyses.metrics.paired.paired`.
+all conditions share their resamples, so that any two may be compared by
+:func:`analyses.metrics.inference.paired.paired`.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import numpy as np
 import torch
 
 from analyses.metrics.folds import assign_folds
-from analyses.metrics.jackknife import draw_halves, jackknife_interval
-from analyses.metrics.linear_predictivity import predict_held_out
-from analyses.metrics.statistics import (
+from analyses.metrics.inference.bootstrap import (
     Interval,
     bootstrap_intervals,
     resample_weights,
 )
+from analyses.metrics.inference.jackknife import draw_halves, jackknife_interval
+from analyses.metrics.ridge.linear_predictivity import predict_held_out
 from vdb.errors import InputError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
-from analyses.metrics.statistics import resample_weights
+from analyses.metrics.inference.bootstrap import resample_weights
 from vdb.errors import InputError
 
 if TYPE_CHECKING:

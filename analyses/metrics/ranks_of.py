@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from analyses.metrics.statistics import resample_weights
+from analyses.metrics.inference.bootstrap import resample_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from analyses.metrics.cca_maps import CCA, PWCCA, SVCCA
-from analyses.metrics.gram_maps import CKA, RSA
-from analyses.metrics.knn_maps import CKNNA, CYCLE_KNN, MUTUAL_KNN
 from analyses.metrics.metric import ChosenMetric, Metric
-from analyses.metrics.predictivity_maps import LINEAR_PREDICTIVITY, R2
-from analyses.metrics.procrustes import PROCRUSTES
-from analyses.metrics.soft_matching import SOFT_MATCHING
+from analyses.metrics.neighbours.maps import CKNNA, CYCLE_KNN, MUTUAL_KNN
+from analyses.metrics.pairs.maps import CKA, RSA
+from analyses.metrics.ridge.maps import LINEAR_PREDICTIVITY, R2
+from analyses.metrics.subspaces.maps import CCA, PWCCA, SVCCA
+from analyses.metrics.subspaces.procrustes import PROCRUSTES
+from analyses.metrics.subspaces.soft_matching import SOFT_MATCHING
 from vdb.errors import NotFoundError
 from vdb.settings import read_settings
 

@@ -11,9 +11,9 @@ import torch
 from analyses.controls import mismatch
 from analyses.metrics.cells import score_cells
 from analyses.metrics.folds import folds_of
-from analyses.metrics.paired import Difference, of_resamples, paired
-from analyses.metrics.statistics import bootstrap_intervals
-from analyses.metrics.transfer import transfer_predictions
+from analyses.metrics.inference.bootstrap import bootstrap_intervals
+from analyses.metrics.inference.paired import Difference, of_resamples, paired
+from analyses.metrics.ridge.transfer import transfer_predictions
 from analyses.perturbation.fits import TRANSFER
 from vdb.errors import InputError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from analyses.metrics import ChosenMetric, Direction
-    from analyses.metrics.statistics import Interval
+    from analyses.metrics.inference.bootstrap import Interval
     from analyses.perturbation.variants import Alteration
     from analyses.perturbation.vectors import Vectors
 

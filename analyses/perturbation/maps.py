@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from analyses.metrics.folds import folds_of
-from analyses.metrics.transfer import Altered, transfer_maps
+from analyses.metrics.ridge.transfer import Altered, transfer_maps
 from analyses.perturbation.fits import TRANSFER
 from analyses.perturbation.variants import Alteration
 from vdb.schema import ORIGINAL

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from scipy.stats import false_discovery_control
 
-from analyses.metrics.paired import paired
+from analyses.metrics.inference.paired import paired
 from analyses.perturbation.cell import less, mean_delta, retained
 from analyses.perturbation.maps import MISMATCHED
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from analyses.metrics import Direction
-    from analyses.metrics.paired import Difference
-    from analyses.metrics.statistics import Interval
+    from analyses.metrics.inference.bootstrap import Interval
+    from analyses.metrics.inference.paired import Difference
     from analyses.perturbation.cell import CellScores
     from analyses.perturbation.maps import Pair
     from analyses.perturbation.variants import Alteration, Side

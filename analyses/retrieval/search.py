@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from analyses.controls import mismatches
-from analyses.metrics.null import group_permutations
+from analyses.metrics.inference.null import group_permutations
 from analyses.metrics.ranks_of import every_rank, ranks
-from analyses.metrics.ridge_predictions import FitTargets, predict_unseen
+from analyses.metrics.ridge.predictions import FitTargets, predict_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,7 +12,7 @@ from analyses.controls import mismatch
 from analyses.metrics import choose_metric
 from analyses.metrics.cells import score_cells
 from analyses.metrics.folds import check_folds
-from analyses.metrics.statistics import bootstrap_items
+from analyses.metrics.inference.bootstrap import bootstrap_items
 from analyses.pictures.self_alignment import self_profile
 from analyses.self_alignment.items import Items, item_cosines, items
 from vdb.errors import InputError, NotFoundError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from analyses.metrics import ChosenMetric
-    from analyses.metrics.statistics import Interval
+    from analyses.metrics.inference.bootstrap import Interval
     from vdb.database import Database
     from vdb.progress import Progress
     from vdb.space import Space

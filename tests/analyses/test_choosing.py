@@ -24,9 +24,9 @@ from analyses.metrics.choosing import (
     similarity,
     strengths,
 )
-from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS
 from analyses.metrics.ranks_of import chance, measures, ranks
-from analyses.metrics.ridge_predictions import FitTargets, predict_unseen
+from analyses.metrics.ridge.linear_predictivity import DEFAULT_ALPHAS
+from analyses.metrics.ridge.predictions import FitTargets, predict_unseen
 from vdb.errors import InputError
 
 small = st.integers(-3, 3)

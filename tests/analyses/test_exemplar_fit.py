@@ -7,7 +7,7 @@ import pytest
 
 from analyses.exemplar_avg.fit import Gains, gains, predicted, saturation, together
 from analyses.exemplar_avg.reliability import Exemplars, effective, reliability
-from analyses.metrics.statistics import Interval
+from analyses.metrics.inference.bootstrap import Interval
 
 SIGNAL, NOISE = np.array([2.0, 1.0, 0.5]), np.array([0.5, 1.0, 4.0])
 KS = (1, 2, 5)

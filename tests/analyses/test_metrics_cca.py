@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 
 from analyses.metrics import METRICS, choose_metric
 from analyses.metrics.folds import folds_of
-from analyses.metrics.null import group_permutations
+from analyses.metrics.inference.null import group_permutations
 from vdb.errors import InputError
 
 N, FOLDS = 80, 4

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from analyses.metrics.ceiling import noise_ceiling, spearman_brown, split_half
+from analyses.metrics.inference.ceiling import noise_ceiling, spearman_brown, split_half
 from vdb.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import torch
 from analyses.metrics import ChosenMetric, Metric, MetricMap, choose_metric
 from analyses.metrics.cells import bootstrap_weights, score_cells
 from analyses.metrics.folds import assign_folds
-from analyses.metrics.jackknife import draw_halves, jackknife_interval
-from analyses.metrics.linear_predictivity import predict_held_out
-from analyses.metrics.paired import paired
+from analyses.metrics.inference.jackknife import draw_halves, jackknife_interval
+from analyses.metrics.inference.paired import paired
+from analyses.metrics.ridge.linear_predictivity import predict_held_out
 from vdb.errors import InputError
 
 

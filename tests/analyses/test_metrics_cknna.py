@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyses.metrics import METRICS
-from analyses.metrics.cknna import cknna
+from analyses.metrics.neighbours.cknna import cknna
 from vdb.errors import InputError
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyses.metrics import METRICS
-from analyses.metrics.cycle_knn import cycle_knn
-from analyses.metrics.neighbours import Neighbourhoods, neighbourhoods
+from analyses.metrics.neighbours.cycle_knn import cycle_knn
+from analyses.metrics.neighbours.lists import Neighbourhoods, neighbourhoods
 from vdb.errors import InputError
 
 
@@ -104,7 +104,7 @@ def test_neighbours_are_found_once_for_both_ways(monkeypatch: pytest.MonkeyPatch
         found.append(args)
         return neighbourhoods(*args)
 
-    monkeypatch.setattr("analyses.metrics.cycle_knn.neighbourhoods", counted)
+    monkeypatch.setattr("analyses.metrics.neighbours.cycle_knn.neighbourhoods", counted)
     vision, language = related(20, [5, 6], 0), related(20, [4, 3, 7], 1)
     told: list[tuple[int, int]] = []
     both = METRICS["cycle-knn"].compute(

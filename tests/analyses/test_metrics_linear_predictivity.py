@@ -11,10 +11,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from analyses.metrics.folds import assign_folds
-from analyses.metrics.linear_predictivity import linear_predictivity, predict_held_out
-from analyses.metrics.packed import pack
-from analyses.metrics.ridge import Scale, factorise, outer
-from analyses.metrics.selection import TargetGrams, residual_weights, select
+from analyses.metrics.ridge.linear_predictivity import linear_predictivity, predict_held_out
+from analyses.metrics.ridge.packed import pack
+from analyses.metrics.ridge.selection import TargetGrams, residual_weights, select
+from analyses.metrics.ridge.source import Scale, factorise, outer
 from vdb.errors import InputError
 
 ALPHAS = tuple(np.logspace(-3, 6, 10))

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyses.metrics.mutual_knn import mutual_knn
+from analyses.metrics.neighbours.mutual_knn import mutual_knn
 from vdb.errors import InputError
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyses.metrics import METRICS
-from analyses.metrics.null import calibrate, group_permutations, immovable
+from analyses.metrics.inference.null import calibrate, group_permutations, immovable
 from vdb.errors import InputError
 
 

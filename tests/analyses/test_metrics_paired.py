@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from analyses.metrics.paired import of_resamples, paired
-from analyses.metrics.statistics import Interval, bootstrap_items
+from analyses.metrics.inference.bootstrap import Interval, bootstrap_items
+from analyses.metrics.inference.paired import of_resamples, paired
 from vdb.errors import InputError
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analyses.metrics import choose_metric
 from analyses.metrics.folds import folds_of
-from analyses.metrics.null import group_permutations
+from analyses.metrics.inference.null import group_permutations
 from vdb.errors import InputError
 
 WRITTEN = [

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from analyses.metrics.folds import assign_folds
-from analyses.metrics.linear_predictivity import linear_predictivity
-from analyses.metrics.moments import Moments
-from analyses.metrics.primal import (
+from analyses.metrics.ridge.linear_predictivity import linear_predictivity
+from analyses.metrics.ridge.moments import Moments
+from analyses.metrics.ridge.primal import (
     accumulate,
     primal_is_cheaper,
     primal_map,
@@ -26,8 +26,8 @@ from vdb.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from analyses.metrics.primal import Select
-    from analyses.metrics.ridge import Scale
+    from analyses.metrics.ridge.primal import Select
+    from analyses.metrics.ridge.source import Scale
 
     Array = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from scipy.linalg import orthogonal_procrustes
 
 from analyses.metrics import METRICS
-from analyses.metrics.coordinates import coordinates, main_axes
 from analyses.metrics.folds import folds_of
-from analyses.metrics.null import group_permutations
-from analyses.metrics.procrustes import procrustes_maps
+from analyses.metrics.inference.null import group_permutations
+from analyses.metrics.subspaces.coordinates import coordinates, main_axes
+from analyses.metrics.subspaces.procrustes import procrustes_maps
 from vdb.errors import InputError
 
 N, FOLDS = 60, 4

@@ -13,8 +13,8 @@ from sklearn.preprocessing import StandardScaler, scale
 
 from analyses.metrics import METRICS
 from analyses.metrics.folds import assign_folds
-from analyses.metrics.linear_predictivity import inner_rows
-from analyses.metrics.ridge import factorise, factorise_all
+from analyses.metrics.ridge.linear_predictivity import inner_rows
+from analyses.metrics.ridge.source import factorise, factorise_all
 from vdb.errors import InputError
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-3, 6, 10))

@@ -11,8 +11,8 @@ from scipy.stats import pearsonr, rankdata, spearmanr
 
 from analyses.metrics import METRICS
 from analyses.metrics.folds import folds_of
-from analyses.metrics.ranks import average_ranks
-from analyses.metrics.rsa import rdm_vector
+from analyses.metrics.pairs.ranks import average_ranks
+from analyses.metrics.pairs.rsa import rdm_vector
 
 rsa = METRICS["rsa"].compute
 FOLDS = 2

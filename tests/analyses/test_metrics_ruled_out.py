@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from analyses.metrics.linear_predictivity import linear_predictivity
-from analyses.metrics.packed import pack
-from analyses.metrics.ridge import SourceFold, factorise, outer
-from analyses.metrics.ruled_out import contenders, first_to_weigh
-from analyses.metrics.selection import Rule, TargetGrams, Weighed, residual_weights
-from analyses.metrics.transfer import transfer_maps
+from analyses.metrics.ridge.linear_predictivity import linear_predictivity
+from analyses.metrics.ridge.packed import pack
+from analyses.metrics.ridge.ruled_out import contenders, first_to_weigh
+from analyses.metrics.ridge.selection import Rule, TargetGrams, Weighed, residual_weights
+from analyses.metrics.ridge.source import SourceFold, factorise, outer
+from analyses.metrics.ridge.transfer import transfer_maps
 
 ALPHAS = tuple(float(alpha) for alpha in np.logspace(-4, 9, 14))
 TRAIN, TEST = torch.arange(80), torch.arange(80, 100)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from analyses.metrics.folds import folds_of
-from analyses.metrics.null import group_permutations
-from analyses.metrics.soft_matching import linear_program, soft_matching_maps, transport
+from analyses.metrics.inference.null import group_permutations
+from analyses.metrics.subspaces.soft_matching import linear_program, soft_matching_maps, transport
 from vdb.errors import InputError
 
 N, FOLDS = 60, 4

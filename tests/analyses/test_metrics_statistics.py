@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import pearsonr
 
-from analyses.metrics.statistics import (
+from analyses.metrics.inference.bootstrap import (
     Interval,
     bootstrap_interval,
     bootstrap_items,

@@ -15,12 +15,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from analyses.metrics.folds import assign_folds
-from analyses.metrics.linear_predictivity import linear_predictivity, predict_held_out
-from analyses.metrics.transfer import Altered, transfer_maps, transfer_predictions
+from analyses.metrics.ridge.linear_predictivity import linear_predictivity, predict_held_out
+from analyses.metrics.ridge.transfer import Altered, transfer_maps, transfer_predictions
 from vdb.errors import InputError
 
 if TYPE_CHECKING:
-    from analyses.metrics.ridge import Scale
+    from analyses.metrics.ridge.source import Scale
 
 ALPHAS = tuple(np.logspace(-3, 6, 10))
 N = 70

@@ -15,9 +15,9 @@ from analyses.alignment import alignment
 from analyses.matching import match, mean_rows
 from analyses.metrics import choose_metric
 from analyses.metrics.folds import folds_of
-from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS, score_map
-from analyses.metrics.primal import primal_maps
-from analyses.metrics.targets import prepare_target
+from analyses.metrics.ridge.linear_predictivity import DEFAULT_ALPHAS, score_map
+from analyses.metrics.ridge.primal import primal_maps
+from analyses.metrics.ridge.targets import prepare_target
 from analyses.streamed import streamed_maps
 
 if TYPE_CHECKING:

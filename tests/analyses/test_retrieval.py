@@ -14,8 +14,8 @@ from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
 from analyses.metrics.folds import assign_folds
-from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS
 from analyses.metrics.ranks_of import MEASURES, above_chance, every_rank
+from analyses.metrics.ridge.linear_predictivity import DEFAULT_ALPHAS
 from analyses.pictures import render
 from analyses.pictures.retrieval import retrieval_bars, retrieval_map
 from analyses.retrieval import retrieval

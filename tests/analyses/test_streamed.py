@@ -16,8 +16,8 @@ from analyses import streamed
 from analyses.matching import Matched, match, mean_rows
 from analyses.metrics import choose_metric
 from analyses.metrics.folds import folds_of
-from analyses.metrics.linear_predictivity import DEFAULT_ALPHAS
-from analyses.metrics.primal import primal_maps
+from analyses.metrics.ridge.linear_predictivity import DEFAULT_ALPHAS
+from analyses.metrics.ridge.primal import primal_maps
 from analyses.streamed import streamed_maps, too_large
 from analyses.tiles import Tile, block_rows, tile_bytes, tiles
 from vdb.errors import InputError, NotFoundError

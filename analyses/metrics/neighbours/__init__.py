@@ -1,0 +1,1 @@
+"""Metrics of nearest neighbours: mutual k-NN, cycle k-NN, CKNNA."""
