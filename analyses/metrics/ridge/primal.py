@@ -1,8 +1,8 @@
 """Linear predictivity by primal ridge regression: for many more rows than units, from moments alone.
 
 The same scores as :mod:`analyses.metrics.ridge.linear_predictivity` gives with the same choice of alpha. There the work
-grows with the square and the cube of the rows; here it grows with the rows only while the moments are accumulated, and X'Y
-serves both directions. The exact leave-one-out error cannot be had from moments: alpha is chosen by generalised
+grows with the square and the cube of the rows; here it grows with the rows only while the moments are accumulated, and
+X'Y serves both directions. The exact leave-one-out error cannot be had from moments: alpha is chosen by generalised
 cross-validation or by inner folds.
 """
 
