@@ -63,8 +63,8 @@ def beside(
                     continue
                 if space.name not in twins:
                     raise NotFoundError(
-                        f"no random-init twin of space {space.name!r}: `vdb ingest --model {space.recipe.model} "
-                        f"--random-init 0 --space {space.name}-random` makes one"
+                        f"no random-init twin of space {space.name!r}: `vdb analyze alignment --control random-init` "
+                        f"makes one, and so does `vdb ingest --model MODEL --random-init 0 --space {space.name}-random`"
                     )
                 found.append(db.space(twins[space.name][0]))
     if PIXEL_STATISTICS in controls:

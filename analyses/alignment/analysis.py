@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import polars as pl
 
 from analyses import keep
-from analyses.alignment.maps import Images, Question, maps_of
+from analyses.alignment.maps import Images, Question, check_size, maps_of
 from analyses.controls import CONTROLS
 from analyses.matching import Captions, check_choice, match
 from analyses.metrics import choose_metric
@@ -157,6 +157,7 @@ def alignment(
     frames = []
     for sides in product(visions, languages):
         mine = asked if added.isdisjoint(one.name for one in sides) else replace(asked, controls=())
+        check_size(*sides, rows, mine)
         parameters = {"vision": sides[0].name, "language": sides[1].name, **fixed}
         parameters["controls"] = list(mine.controls)
         mark = keep.question(NAME, parameters, sides, rows.digest)

@@ -91,6 +91,31 @@ def maps_of(
     )
 
 
+def check_size(vision: Space, language: Space, rows: Matched, question: Question) -> None:
+    """Refuse what was asked for by name and cannot be had of layers that are streamed.
+
+    Raises
+    ------
+    InputError
+    """
+    if not too_large(rows, vision, language):
+        return
+    large = _large(vision, language, rows)
+    if question.permutations and question.permutations_asked:
+        raise InputError(
+            f"{large}, which gives no null: ask for none (--permutations 0), or fewer items (--dataset)"
+        )
+    if BAG_OF_WORDS in question.controls and question.controls_asked:
+        raise InputError(
+            f"{large}, which the control {BAG_OF_WORDS!r} cannot be: leave it out (--control {MISMATCHED}), or "
+            "use fewer items (--dataset)"
+        )
+
+
+def _large(vision: Space, language: Space, rows: Matched) -> str:
+    return f"{vision.name} x {language.name}: {len(rows)} rows are streamed from the store"
+
+
 def _whole(
     db: Database, vision: Space, language: Space, rows: Matched, question: Question
 ) -> list[pl.DataFrame]:
@@ -111,19 +136,10 @@ def _streamed(
     _: Database, vision: Space, language: Space, rows: Matched, question: Question
 ) -> list[pl.DataFrame]:
     """Stream the layers, which a metric of all items cannot, nor a control made of texts, nor a permutation."""
-    large = f"{vision.name} x {language.name}: {len(rows)} rows are streamed from the store"
+    large = _large(vision, language, rows)
     if question.permutations:
-        if question.permutations_asked:
-            raise InputError(
-                f"{large}, which gives no null: ask for none (--permutations 0), or fewer items (--dataset)"
-            )
         question.progress.say(f"{large}: no null (permutations need all rows at once)")
     if BAG_OF_WORDS in question.controls:
-        if question.controls_asked:
-            raise InputError(
-                f"{large}, which the control {BAG_OF_WORDS!r} cannot be: leave it out (--control {MISMATCHED}), or "
-                "use fewer items (--dataset)"
-            )
         question.progress.say(f"{large}: without the control {BAG_OF_WORDS!r}")
     own = Opposite(language.name, "none", language.recipe.fingerprint, language.layers, [])
     asked = [(own, rows)]

@@ -87,6 +87,15 @@ def test_what_cannot_be_streamed_is_refused_where_it_was_asked_for(
     assert "\n" not in str(caught.value)
 
 
+def test_an_answer_that_lacks_a_control_is_none_to_who_names_it(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamed, "IN_MEMORY", 0)
+    alignment(db, "eye", "tongue", **BY_GCV)
+    with pytest.raises(InputError, match="'bag-of-words' cannot be"):
+        alignment(db, "eye", "tongue", **BY_GCV, controls=["bag-of-words", "mismatched"])
+
+
 def test_groups_that_nothing_exchanges_have_no_null_unless_it_is_asked_for(
     tmp_path: Path, make_store: Callable[..., Database]
 ) -> None:
