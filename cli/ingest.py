@@ -52,7 +52,8 @@ def ingest(  # noqa: PLR0917 - a command's options
             "-m",
             envvar="VDB_MODEL",
             metavar="MODEL",
-            help="A catalogue name (vit-l), library id (timm:NAME, hf:REPO, st:REPO) or directory; may be repeated.",
+            help="A catalogue name (vit-l), library id (timm:NAME, hf:REPO, st:REPO), directory, or pixel-statistics "
+            "(no model: colours and edges of images); may be repeated.",
         ),
     ],
     db: Db = DEFAULT_DB,
