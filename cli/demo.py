@@ -84,7 +84,7 @@ def demo(
 ) -> None:
     """Make a world, run four small models over it, ask four questions, write a report; no network.
 
-    It takes two to three minutes on two cores.
+    It takes about three minutes on two cores.
 
     The same command again goes on where it was stopped.
 
