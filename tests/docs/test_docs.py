@@ -203,7 +203,8 @@ def test_commands_and_options_that_are_shown_exist(page: Path) -> None:
                 assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"no make target: {line}"
         elif words[:1] == ["vdb"]:
             command = " ".join(words[1:3]) if " ".join(words[1:3]) in COMMANDS else words[1]
-            known = {option for one in COMMANDS[command].params for option in one.opts}
+            options = ([*one.opts, *one.secondary_opts] for one in COMMANDS[command].params)
+            known = {option for several in options for option in several}
             assert {word for word in words if re.match(r"--?[a-z]", word)} <= known, line
 
 
