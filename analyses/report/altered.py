@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import polars as pl
 
 from analyses.intervals import Estimate
-from analyses.perturbation.rows import target
 from analyses.pictures.frames import DIRECTIONS, TIMES
 from analyses.report.finding import Finding
 from analyses.report.settings import lacking, with_cell_kind
@@ -72,7 +71,7 @@ def ask_deltas(
 
 
 def _another_task(row: Mapping[str, Any]) -> bool:
-    return row["fit"] != "transfer" and target(row["altered"], row["direction"]) == "altered"
+    return row["fit"] != "transfer" and row.get("target") == "altered"
 
 
 def _finding(

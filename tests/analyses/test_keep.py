@@ -35,7 +35,7 @@ CHEAP = {"metric": "mutual-knn"}
 ASKED: dict[str, Callable[..., pl.DataFrame]] = {
     "alignment": lambda db, **given: alignment(db, *SIDES, **CHEAP, permutations=5, **given),
     "exemplar-avg": lambda db, **given: exemplar_avg(
-        db, *SIDES, **CHEAP, group="concept", draws=2, **given
+        db, *SIDES, metric="mutual-knn:k=3", group="concept", draws=2, **given
     ),
     "perturbation": lambda db, **given: perturbation(db, *SIDES, **given),
     "self-alignment": lambda db, **given: self_alignment(db, "eye", **CHEAP, **given),

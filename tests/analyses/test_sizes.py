@@ -53,6 +53,8 @@ def maps(pairs: Mapping[tuple[str, str], float], **columns: Any) -> pl.DataFrame
                 "direction": "symmetric",
                 "vision_layer": layer,
                 "language_layer": 0,
+                "vision_layer_name": f"blocks.{layer}",
+                "language_layer_name": "words",
                 "vision_depth": float(layer),
                 "language_depth": 0.0,
                 "score": score - 1 + layer,

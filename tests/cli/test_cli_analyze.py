@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 SIDES = ("--vision", "eye", "--language", "tongue")
 ASKED: dict[str, tuple[str, ...]] = {
     "alignment": ("analyze", "alignment", *SIDES, "--force"),
-    "exemplar-avg": ("analyze", "exemplar-avg", *SIDES, "--k", "1,3", "--draws", "2"),
+    "exemplar-avg": (
+        *("analyze", "exemplar-avg", *SIDES, "--k", "1,3", "--draws", "2", "--force"),
+    ),
 }
 FUNCTIONS: dict[str, Callable[..., pl.DataFrame]] = {
     "alignment": alignment,

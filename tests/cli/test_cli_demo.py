@@ -118,7 +118,7 @@ def test_the_report_stands_alone_and_names_what_is_not_shown(demo: Path) -> None
 @pytest.mark.slow
 def test_the_same_command_again_runs_no_model_and_asks_nothing_twice(demo: Path) -> None:
     asked = _asked(demo)
-    assert asked == 2 * 4 + 4 + 1 + 3  # maps by two metrics, curves, alterations, choices
+    assert asked == 2 * 4 + 4 + 3 + 3  # maps by two metrics, curves, alterations, choices
     again = run_vdb("demo", "--output", str(demo), *SIZE)
     assert again.returncode == 0, again.stderr
     assert "to do" not in "".join(
