@@ -28,6 +28,7 @@ def deltas(
         "metric": "linear-predictivity",
         "direction": "vision->language",
         "score_original": 0.5,
+        "target": "altered" if said.get("direction") == "language->vision" else "original",
         "floor_original": 0.03,
         "captions": "one",
         "cell_rule": "best of the originals on 70 other groups",
