@@ -13,6 +13,7 @@ from cli.analyze.common import (
     LAYERS,
     LINEAR,
     MEASURED,
+    CaptionsChoice,
     CaptionsOption,
     Device,
     DirectionOption,
@@ -45,14 +46,7 @@ def alignment(  # noqa: PLR0917 - a command's options
         DirectionOption,
         typer.Option("--direction", envvar="VDB_DIRECTION", help="What predicts what."),
     ] = DirectionOption.both,
-    captions: Annotated[
-        CaptionsOption,
-        typer.Option(
-            "--captions",
-            envvar="VDB_CAPTIONS",
-            help="What stands for an image's captions: the first by id, the mean of all, or a row each.",
-        ),
-    ] = CaptionsOption.one,
+    captions: CaptionsChoice = CaptionsOption.one,
     dataset: Dataset = None,
     control: Annotated[
         list[str] | None,

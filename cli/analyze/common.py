@@ -140,6 +140,16 @@ class CaptionsOption(StrEnum):
     all = "all"
 
 
+CaptionsChoice = Annotated[
+    CaptionsOption,
+    typer.Option(
+        "--captions",
+        envvar="VDB_CAPTIONS",
+        help="What stands for an image's captions: the first by id, the mean of all, or a row each.",
+    ),
+]
+
+
 class PictureOption(StrEnum):
     """What a picture of an alignment shows."""
 

@@ -11,6 +11,7 @@ from cli import render
 from cli.analyze import common
 from cli.analyze.common import (
     LINEAR,
+    CaptionsChoice,
     CaptionsOption,
     Device,
     Force,
@@ -93,14 +94,7 @@ def perturbation(  # noqa: PLR0917 - a command's options
             help="Whole maps too, which take most of the time; without them one cell alone.",
         ),
     ] = True,
-    captions: Annotated[
-        CaptionsOption,
-        typer.Option(
-            "--captions",
-            envvar="VDB_CAPTIONS",
-            help="What stands for an image's captions: the first by id, the mean of all, or a row each.",
-        ),
-    ] = CaptionsOption.one,
+    captions: CaptionsChoice = CaptionsOption.one,
     dataset: Dataset = None,
     folds: Folds = 5,
     seed: Seed = 0,
